@@ -1,0 +1,222 @@
+"""What every machine takes and gives. `emu.measure` knows this file and no machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emu.board import Board
+from emu.firmware.image import Image
+
+
+class Cause(StrEnum):
+    """Where a cycle went. The causes of a run add up to its cycles."""
+
+    ISSUE = "issue"  # the cycles that perfect operands, branches and memory would leave
+    LATENCY = "latency"  # waiting for a result of an earlier instruction
+    BRANCH = "branch"  # mispredicted or unpredicted branches
+    ICACHE = "icache"  # I-cache line fills
+    DCACHE = "dcache"  # D-cache line fills, store misses and evictions
+    FLASH = "flash"  # uncached reads of flash, ART misses
+    BUS = "bus"  # other uncached accesses and the store buffer
+
+
+CAUSES: tuple[Cause, ...] = tuple(Cause)
+
+# One row an executed instruction, sorted by address. Cycles are cycles in the clock of the core.
+PROFILE_DTYPE = np.dtype(
+    [
+        ("address", "<u4"),
+        ("size_bytes", "<u1"),
+        ("executions_count", "<u8"),
+        *[(f"{cause.value}_cycles", "<f8") for cause in CAUSES],
+    ]
+)
+
+Timing = Literal["full", "issue", "none"]
+AccessMode = Literal["reconstruct", "hook"]
+Outcome = Literal["exited", "halted", "fault", "max_cycles", "timeout", "interrupted"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run. Defaults are those of `emu run`.
+
+    Attributes:
+        timing: `full` pipeline and memory, `issue` pipeline only, `none` counts instructions.
+        accesses: `reconstruct` data addresses at block entry (fast) or `hook` each access (exact).
+        entry: start at this symbol instead of reset (`None`: reset through the vector table).
+        measure: functions whose calls are measured apart.
+        max_cycles: stop as a runaway after this many cycles (instructions with `timing="none"`).
+        timeout_s: stop after this much host time.
+        trace: keep the SRAM trace (implies `accesses="hook"`).
+        on_console: called with each piece of console output as it appears.
+        on_progress: called a few times a second with (cycles, instructions).
+    """
+
+    timing: Timing = "full"
+    accesses: AccessMode = "reconstruct"
+    entry: str | None = None
+    measure: tuple[str, ...] = ()
+    max_cycles: int | None = None
+    timeout_s: float | None = None
+    trace: bool = False
+    arguments: tuple[str, ...] = ()
+    on_console: Callable[[bytes], None] | None = None
+    on_progress: Callable[[int, int], None] | None = None
+
+
+@dataclass(frozen=True)
+class CallStats:
+    """Calls of one measured function. The first call is cold, the later ones warm.
+
+    Cycles are inclusive of callees. `None` where the function was never called (or never again).
+    `stack_peak_bytes` counts from the stack pointer at its entry.
+    """
+
+    name: str
+    address: int
+    calls_count: int
+    cold_cycles: float | None
+    cold_instructions: int | None
+    warm_count: int
+    warm_mean_cycles: float | None
+    warm_min_cycles: float | None
+    warm_max_cycles: float | None
+    warm_mean_instructions: float | None
+    stack_peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class StackMark:
+    """The deepest point of the stack. `call_path` holds code addresses, outermost first, the
+    last one being where the deepest point was reached."""
+
+    top: int
+    lowest: int
+    limit: int | None
+    call_path: tuple[int, ...]
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.top - self.lowest
+
+
+@dataclass(frozen=True)
+class HeapMark:
+    """How far the heap reached. `peak_bytes` is the extent that had to be reserved."""
+
+    start: int
+    peak_bytes: int
+    allocations_count: int
+    live_at_exit_bytes: int
+
+
+@dataclass(frozen=True)
+class AccessAccount:
+    """How each data access was seen by the memory model, executed accesses."""
+
+    reconstructed_count: int
+    hooked_count: int
+    unresolved_count: int
+    predicated_count: int = 0  # of the reconstructed: in an IT block, counted as executed
+
+
+@dataclass(frozen=True)
+class MemoryTraffic:
+    """Events of the memory system over the run."""
+
+    icache_accesses_count: int = 0
+    icache_misses_count: int = 0
+    dcache_accesses_count: int = 0
+    dcache_misses_count: int = 0
+    dcache_evictions_count: int = 0
+    branches_count: int = 0
+    mispredicts_count: int = 0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What stopped the firmware.
+
+    `kind` is one of: unmapped_read, unmapped_write, unmapped_fetch, write_to_flash,
+    undefined_instruction, divide_by_zero, unaligned, stack_overflow, breakpoint, no_execute.
+    """
+
+    kind: str
+    sentence: str
+    pc: int
+    address: int | None
+    registers: tuple[tuple[str, int], ...]
+    call_path: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Reads and writes over address and time, bounded whatever the length of the run.
+
+    `reads` and `writes` are counts `[time bins, granules]` for each SRAM region; a time bin is
+    `bin_cycles` wide (it doubles when the run outgrows the array), a granule `granule_bytes`.
+    `first_write_cycles` and `last_read_cycles` have one entry a 4-byte word, -1 where there was none.
+    """
+
+    bin_cycles: int
+    regions: tuple[TraceRegion, ...]
+    unwritten_reads: tuple[tuple[int, int, int], ...]  # (pc, address, count), first ones seen
+    stray_writes: tuple[tuple[int, int, int], ...]  # (pc, address, count) outside every symbol
+
+
+@dataclass(frozen=True)
+class TraceRegion:
+    name: str
+    start: int
+    size_bytes: int
+    granule_bytes: int
+    reads: npt.NDArray[np.uint32]
+    writes: npt.NDArray[np.uint32]
+    first_write_cycles: npt.NDArray[np.int64]
+    last_read_cycles: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Everything one run produced. A number that was not obtained is None."""
+
+    outcome: Outcome
+    exit_code: int | None
+    backend: str
+    cycles: float | None
+    instructions: int
+    cycles_by_cause: dict[Cause, float]
+    profile: npt.NDArray[np.void]  # PROFILE_DTYPE; its cycles add up to `cycles`
+    stack: StackMark | None
+    heap: HeapMark | None
+    calls: tuple[CallStats, ...]
+    accesses: AccessAccount
+    traffic: MemoryTraffic
+    console: bytes
+    host_s: float
+    fault: Fault | None = None
+    trace: Trace | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+class Machine(Protocol):
+    """A machine that can run an image for a board."""
+
+    name: str
+
+    def run(self, image: Image, board: Board, options: RunOptions) -> Execution:
+        """Run until the firmware ends, faults or a bound is hit.
+
+        Firmware faults are a result (`Execution.fault`), not an exception.
+
+        Raises:
+            ImageError: the image does not fit the board.
+        """
+        ...
