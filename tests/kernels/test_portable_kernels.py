@@ -1,0 +1,67 @@
+"""The digits example's kernels, each against its NumPy reference, bit for bit, between guards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from examples.digits import reference
+from tests.kernels.cases import SUITES, check_console, render
+
+HARNESS = Path(__file__).parent / "harness"
+DIGITS = reference.HERE
+
+
+@pytest.mark.needs_compiler
+def test_kernels_on_the_host_without_undefined_behaviour(tmp_path: Path) -> None:
+    cases = [case for suite in SUITES.values() for case in suite]
+    (tmp_path / "cases.c").write_text(render(cases))
+    program = tmp_path / "cases"
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-std=c11",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+    ]
+    command += ["-fsanitize=undefined", "-fno-sanitize-recover=all", f"-I{HARNESS}", f"-I{DIGITS}"]
+    command += [str(tmp_path / "cases.c"), str(HARNESS / "main.c"), str(DIGITS / "kernels.c")]
+    subprocess.run([*command, "-o", str(program)], check=True)
+    result = subprocess.run([program], check=True, capture_output=True, text=True)
+    check_console(result.stdout, cases)
+
+
+def rounding_doubling_high_multiply(a: int, b: int) -> int:
+    """As TensorFlow Lite defines it: the nudge carries the sign, the division truncates."""
+    product = a * b
+    nudge = 2**30 if product >= 0 else 1 - 2**30
+    quotient = abs(product + nudge) // 2**31
+    return quotient if product + nudge >= 0 else -quotient
+
+
+def rounding_divide_by_power_of_two(x: int, exponent: int) -> int:
+    """As TensorFlow Lite defines it: floor, and one more when the remainder is over half a step."""
+    remainder = x & (2**exponent - 1)
+    threshold = (2**exponent - 1) // 2 + (x < 0)
+    return (x >> exponent) + (remainder > threshold)
+
+
+@pytest.mark.parametrize("shift", [0, -1, -2, -8, -17, -31])
+def test_reference_requantize_is_tensorflow_lites_two_roundings(shift: int) -> None:
+    rng = np.random.default_rng(-shift)
+    sums = np.concatenate([rng.integers(-(2**30) + 1, 2**30, 300), np.arange(-300, 300)])
+    multipliers = np.concatenate([rng.integers(2**30, 2**31, 300), np.full(600, 2**30)])
+    expected = [
+        rounding_divide_by_power_of_two(rounding_doubling_high_multiply(int(a), int(b)), -shift)
+        for a, b in zip(sums, multipliers, strict=True)
+    ]
+    shifts = np.full(len(sums), shift, dtype=np.int64)
+    assert reference.requantize(sums, multipliers, shifts).tolist() == expected
