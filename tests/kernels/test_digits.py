@@ -18,7 +18,7 @@ def network() -> reference.Network:
 
 
 @pytest.fixture(scope="module")
-def test_set() -> tuple[reference.Int8, reference.Int8]:
+def labelled_images() -> tuple[reference.Int8, reference.Int8]:
     return reference.read_test_images()
 
 
@@ -37,9 +37,9 @@ def expected_console(
 
 
 def test_committed_c_is_what_the_reference_reads(
-    network: reference.Network, test_set: tuple[reference.Int8, reference.Int8]
+    network: reference.Network, labelled_images: tuple[reference.Int8, reference.Int8]
 ) -> None:
-    images, labels = test_set
+    images, labels = labelled_images
     for name, text in {
         "weights.c": train.render_weights_c(network),
         "weights.h": train.render_weights_h(network),

@@ -49,8 +49,9 @@ def rounding_doubling_high_multiply(a: int, b: int) -> int:
 
 def rounding_divide_by_power_of_two(x: int, exponent: int) -> int:
     """As TensorFlow Lite defines it: floor, and one more when the remainder is over half a step."""
-    remainder = x & (2**exponent - 1)
-    threshold = (2**exponent - 1) // 2 + (x < 0)
+    mask = (1 << exponent) - 1
+    remainder = x & mask
+    threshold = (mask >> 1) + (x < 0)
     return (x >> exponent) + (remainder > threshold)
 
 
