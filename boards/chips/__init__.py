@@ -1,0 +1,1 @@
+"""Chips as data, one file a part number; read by `emu.boardfile`."""

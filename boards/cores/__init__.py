@@ -1,0 +1,1 @@
+"""Timing tables of cores as data; read by `emu.core`."""

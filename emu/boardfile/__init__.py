@@ -1,0 +1,15 @@
+"""Boards as YAML: read, checked, changed by `--set` and `--place`, resolved to a frozen `Board`.
+
+catalogue   which boards are shipped, what a name or a path means
+tree        YAML text -> a tree in which every value knows its file, line and source
+override    `--set` and `--place` are edits of that tree, so one set of checks serves both
+spec        what may be written: pydantic models, and the JSON Schema made from them
+inspect     models against the tree: sentences for what is wrong, sources of every number
+resolve     models -> `emu.board.Board`, with the checks that need more than one number
+"""
+
+from emu.boardfile.catalogue import BoardSummary, list_boards, load_board
+from emu.boardfile.override import parse_assignments
+from emu.boardfile.spec import schema
+
+__all__ = ["BoardSummary", "list_boards", "load_board", "parse_assignments", "schema"]

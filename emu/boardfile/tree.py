@@ -1,0 +1,240 @@
+"""YAML text as a tree in which every value knows its file, its line and its source.
+
+The YAML is composed, not constructed: scalars stay the text that was written. The type that
+expects `0x0800_0000`, `2M` or `216M` reads it, and a refusal quotes what its reader sees.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import Node as YamlNode
+
+from emu.errors import BoardError
+
+_LARGEST_FILE_BYTES = 256 * 1024  # a board file is a few kilobytes; more is another kind of file
+_MOST_VALUES_COUNT = 20_000  # anchors can multiply a small file without end
+_DEEPEST_COUNT = 12
+_PLAIN_TAG = "tag:yaml.org,2002:"
+_NULL_TAG = "tag:yaml.org,2002:null"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands: a line of a file, or (`line` 0) an option of the command line."""
+
+    file: str
+    line: int
+
+    @property
+    def is_option(self) -> bool:
+        return self.line == 0
+
+    def __str__(self) -> str:
+        return self.file if self.is_option else f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One scalar as it was written; `text` is None for null."""
+
+    text: str | None
+    place: Place
+    source: str | None = None
+    source_place: Place | None = None
+
+
+@dataclass(frozen=True)
+class Sequence:
+    items: tuple[Node, ...]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Mapping:
+    entries: dict[str, Node]
+    place: Place
+
+    def put(self, path: tuple[str, ...], node: Node) -> Mapping:
+        """This mapping with `node` at `path`; mappings that lack on the way are made."""
+        head, rest = path[0], path[1:]
+        if rest:
+            below = self.entries.get(head)
+            if not isinstance(below, Mapping):
+                below = Mapping({}, node.place)
+            node = below.put(rest, node)
+        return replace(self, entries={**self.entries, head: node})
+
+
+Node = Leaf | Sequence | Mapping
+Path_ = tuple[str | int, ...]
+Plain = str | None | list["Plain"] | dict[str, "Plain"]
+
+
+def find(node: Node, path: Path_) -> Node | None:
+    """The node at `path`, or None."""
+    for step in path:
+        if isinstance(node, Mapping) and isinstance(step, str) and step in node.entries:
+            node = node.entries[step]
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+        else:
+            return None
+    return node
+
+
+def find_nearest(node: Node, path: Path_) -> Node:
+    """The deepest node that exists on the way to `path`."""
+    for length in range(len(path), 0, -1):
+        found = find(node, path[:length])
+        if found is not None:
+            return found
+    return node
+
+
+def to_plain(node: Node) -> Plain:
+    """The values alone, as pydantic takes them."""
+    if isinstance(node, Leaf):
+        return node.text
+    if isinstance(node, Sequence):
+        return [to_plain(item) for item in node.items]
+    return {key: to_plain(value) for key, value in node.entries.items()}
+
+
+def merge(base: Mapping, changes: Mapping) -> Mapping:
+    """`changes` over `base`: mappings merge by key, everything else replaces, null removes."""
+    entries = dict(base.entries)
+    for key, node in changes.entries.items():
+        below = entries.get(key)
+        if isinstance(below, Mapping) and isinstance(node, Mapping):
+            entries[key] = merge(below, node)
+        elif isinstance(node, Leaf) and node.text is None and below is not None:
+            del entries[key]
+        else:
+            entries[key] = node
+    return Mapping(entries, changes.place)
+
+
+def read_tree(path: Path, label: str) -> Mapping:
+    """Read a YAML file whose top is a mapping. `label` names it in refusals.
+
+    Raises:
+        BoardError: no such file, not text, not YAML, a duplicate key, not a mapping.
+    """
+    text = _read_text(path, label)
+    try:
+        root = YAML(typ="safe", pure=True).compose(io.StringIO(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = 1 if mark is None else mark.line + 1
+        what = error.problem or error.context or "the text is broken"
+        raise BoardError(f"{label}:{line}: this is not YAML: {_one_line(what)}.") from error
+    except RecursionError as error:
+        raise BoardError(f"{label}:1: the file is nested too deeply for a board file.") from error
+    except (YAMLError, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
+        # On broken text ruamel.yaml also lets exceptions of Python's own escape.
+        raise BoardError(f"{label}:1: this is not YAML: {_one_line(str(error))}.") from error
+    if root is None:
+        raise BoardError(f"{label}:1: the file is empty; a board file is a mapping of keys.")
+    tree = _Converter(label).convert(root, Place(label, root.start_mark.line + 1), 0)
+    if not isinstance(tree, Mapping):
+        raise BoardError(f"{tree.place}: the file must be a mapping of keys such as 'name: f746'.")
+    return tree
+
+
+def _read_text(path: Path, label: str) -> str:
+    try:
+        if path.is_dir():
+            raise BoardError(f"{label}:1: this is a directory; name the board file in it.")
+        size_bytes = path.stat().st_size
+        if size_bytes > _LARGEST_FILE_BYTES:
+            raise BoardError(
+                f"{label}:1: the file has {size_bytes} bytes, and no board file needs more than "
+                f"{_LARGEST_FILE_BYTES}; is it another kind of file?"
+            )
+        with path.open("rb") as stream:  # bounded also where st_size says nothing, as for a device
+            data = stream.read(_LARGEST_FILE_BYTES)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BoardError(f"{label}:1: there is no such file.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BoardError(f"{label}:1: the file cannot be read: {reason}.") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise BoardError(f"{label}:{line}: this is not UTF-8 text; is it a board file?") from error
+    unprintable = re.search(
+        r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text
+    )
+    if unprintable is not None:
+        line = text[: unprintable.start()].count("\n") + 1
+        code = ord(unprintable.group())
+        raise BoardError(f"{label}:{line}: the byte 0x{code:02x} is not text; is it a board file?")
+    return text
+
+
+class _Converter:
+    """Composed YAML nodes -> our tree. Counts values, because aliases share nodes."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._values_count = 0
+
+    def convert(self, node: YamlNode, place: Place, depth: int) -> Node:
+        self._values_count += 1
+        if self._values_count > _MOST_VALUES_COUNT or depth > _DEEPEST_COUNT:
+            raise BoardError(f"{place}: the file holds too many or too deeply nested values.")
+        if not str(node.tag).startswith(_PLAIN_TAG):
+            raise BoardError(f"{place}: the tag '{node.tag}' has no meaning in a board file.")
+        if isinstance(node, ScalarNode):
+            return Leaf(None if str(node.tag) == _NULL_TAG else str(node.value), place)
+        if isinstance(node, SequenceNode):
+            return Sequence(
+                tuple(self.convert(item, self._place(item), depth + 1) for item in node.value),
+                place,
+            )
+        assert isinstance(node, MappingNode)
+        return self._mapping(node, place, depth)
+
+    def _mapping(self, node: MappingNode, place: Place, depth: int) -> Node:
+        entries: dict[str, Node] = {}
+        for key_node, value_node in node.value:
+            key_place = self._place(key_node)
+            if not isinstance(key_node, ScalarNode):
+                raise BoardError(f"{key_place}: a key must be a plain word.")
+            key = str(key_node.value)
+            if key in entries:
+                first = entries[key].place.line
+                raise BoardError(f"{key_place}: '{key}' is given twice, first in line {first}.")
+            # An alias stands where it is used, not where its anchor was.
+            entries[key] = self.convert(value_node, key_place, depth + 1)
+        if entries.keys() == {"value", "source"}:
+            value, source = entries["value"], entries["source"]
+            if isinstance(value, Leaf) and isinstance(source, Leaf):
+                return Leaf(value.text, place, source.text or "", source.place)
+        return Mapping(dict(_with_source(entries)), place)
+
+    def _place(self, node: YamlNode) -> Place:
+        return Place(self._label, node.start_mark.line + 1)
+
+
+def _with_source(entries: dict[str, Node]) -> Iterator[tuple[str, Node]]:
+    """A mapping's `source` covers the values directly in it that have none of their own."""
+    source = entries.get("source")
+    for key, node in entries.items():
+        if isinstance(source, Leaf) and isinstance(node, Leaf) and node.source is None:
+            yield key, replace(node, source=source.text or "", source_place=source.place)
+        else:
+            yield key, node
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
