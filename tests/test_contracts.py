@@ -201,3 +201,20 @@ def test_configured_rooms_exist() -> None:
         and not (ROOT / layer.replace(".", "/") / "__init__.py").is_file()
     ]
     assert not missing
+
+
+def test_every_data_file_of_a_package_is_installed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    patterns = setup["options.package_data"]["*"].replace(",", " ").split()
+    installed = {pattern.removeprefix("**/*") for pattern in patterns}
+    left_out = [
+        relative(path)
+        for room in ("emu", "engine", "nas", "boards")
+        for path in files()
+        if path.is_relative_to(ROOT / room)
+        and path.suffix != ".py"
+        and path.suffix not in installed
+        and path.name not in installed
+    ]
+    assert not left_out
