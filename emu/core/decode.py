@@ -110,7 +110,22 @@ class Instruction:
 
 _SIMPLE_EARLY = frozenset({"add", "sub", "mov", "movw", "movt", "adr", "addw", "subw", "cpy"})
 _LATE_ALU = frozenset(
-    {"and", "orr", "eor", "bic", "orn", "adc", "sbc", "rsb", "mvn", "tst", "teq", "cmp", "cmn", "neg"}
+    {
+        "and",
+        "orr",
+        "eor",
+        "bic",
+        "orn",
+        "adc",
+        "sbc",
+        "rsb",
+        "mvn",
+        "tst",
+        "teq",
+        "cmp",
+        "cmn",
+        "neg",
+    }
 )
 _PLAIN_SHIFT = frozenset({"lsl", "lsr", "asr", "ror", "rrx"})
 _EARLY_SOURCE_BITFIELD = frozenset({"ubfx", "sbfx", "rev", "rev16", "revsh", "rbit", "bfc"})
@@ -121,7 +136,9 @@ _PARALLEL = frozenset(
     for prefix in ("s", "u", "q", "uq", "sh", "uh")
     for op in ("add8", "add16", "sub8", "sub16", "asx", "sax")
 )
-_SATURATE = frozenset({"ssat", "usat", "ssat16", "usat16", "qadd", "qsub", "qdadd", "qdsub", "usad8"})
+_SATURATE = frozenset(
+    {"ssat", "usat", "ssat16", "usat16", "qadd", "qsub", "qdadd", "qdsub", "usad8"}
+)
 _MULTIPLY_ACCUMULATE = frozenset(
     {"mla", "mls", "smmla", "smmlar", "smmls", "smmlsr", "smlad", "smladx", "smlsd", "smlsdx",
      "smlabb", "smlabt", "smlatb", "smlatt", "smlawb", "smlawt", "usada8"}
@@ -186,7 +203,7 @@ def _register_names() -> dict[int, int]:
 _REGISTERS = _register_names()
 
 
-def _core(register: int) -> int:
+def core_register(register: int) -> int:
     return _REGISTERS.get(register, -1)
 
 
@@ -284,7 +301,9 @@ def _decode_core(build: _Builder, name: str, mnemonic: str, table: TimingTable) 
         build.attributes |= Attribute.EARLY_ANY
         if insn.update_flags:
             build.make_flags(Producer.LATE_ALU)
-    elif name in _EARLY_SOURCE_BITFIELD or name in ("bfi", "pkhbt", "pkhtb") or name in _EXTRACT_ADD:
+    elif (
+        name in _EARLY_SOURCE_BITFIELD or name in ("bfi", "pkhbt", "pkhtb") or name in _EXTRACT_ADD
+    ):
         build.attributes |= Attribute.OLDER_ONLY | Attribute.BITFIELD
         if name in ("bfi", "bfc"):
             build.use(registers[0], Need.L)
@@ -363,7 +382,9 @@ def _decode_alu(build: _Builder, name: str, mnemonic: str) -> None:
     operands = insn.operands
     compares = name in ("cmp", "cmn", "tst", "teq")
     sources = operands if compares else operands[1:]
-    if not compares and (len(operands) == 2 and name not in ("mov", "mvn", "adr", "movw", "cpy", "neg")):
+    if not compares and (
+        len(operands) == 2 and name not in ("mov", "mvn", "adr", "movw", "cpy", "neg")
+    ):
         sources = operands  # add sp, #16: the destination is a source
     if name == "movt" or mnemonic.startswith("movt"):
         sources = operands[:1]
@@ -398,7 +419,7 @@ def _memory_operand(
 ) -> None:
     insn = build.insn
     op = next(op for op in insn.operands if op.type == arm.ARM_OP_MEM)
-    base, index = _core(op.mem.base), _core(op.mem.index) if op.mem.index else -1
+    base, index = core_register(op.mem.base), core_register(op.mem.index) if op.mem.index else -1
     displacement, step = op.mem.disp, 0
     if op.subtracted and displacement > 0:
         displacement = -displacement
@@ -449,13 +470,13 @@ def _decode_transfer(build: _Builder, name: str, table: TimingTable) -> None:
                 build.use(register, Need.S)
             else:
                 build.make(register, Producer.LOAD_WORD)
-        _memory_operand(build, 4, tuple(_core(r) for r in pair), is_store, False)
+        _memory_operand(build, 4, tuple(core_register(r) for r in pair), is_store, False)
         return
     if name in _LOADS:
         word_bytes, signed = _LOADS[name]
         build.attributes |= Attribute.LOAD
         build.make(registers[0], Producer.LOAD_WORD if word_bytes == 4 else Producer.LOAD_NARROW)
-        _memory_operand(build, word_bytes, (_core(registers[0]),), False, signed)
+        _memory_operand(build, word_bytes, (core_register(registers[0]),), False, signed)
     else:
         word_bytes = _STORES[name]
         build.attributes |= Attribute.STORE
@@ -463,12 +484,14 @@ def _decode_transfer(build: _Builder, name: str, table: TimingTable) -> None:
         build.use(data, Need.S)
         if exclusive:
             build.make(registers[0], Producer.LOAD_NARROW)
-        _memory_operand(build, word_bytes, (_core(data),), True, False)
+        _memory_operand(build, word_bytes, (core_register(data),), True, False)
     if word_bytes < 4:
         build.attributes |= Attribute.NARROW
 
 
-_MULTIPLES = frozenset({"push", "pop", "ldm", "ldmdb", "stm", "stmdb", "ldmia", "stmia", "ldmfd", "stmfd"})
+_MULTIPLES = frozenset(
+    {"push", "pop", "ldm", "ldmdb", "stm", "stmdb", "ldmia", "stmia", "ldmfd", "stmfd"}
+)
 
 
 def _decode_multiple(build: _Builder, name: str) -> None:
@@ -481,7 +504,7 @@ def _decode_multiple(build: _Builder, name: str) -> None:
     is_store = name.startswith(("push", "st"))
     down = name in ("push", "stmdb", "ldmdb", "stmfd")
     _multiple(build, base_register, listed, writeback, is_store, down)
-    if not is_store and any(_core(register) == PC for register in listed):
+    if not is_store and any(core_register(register) == PC for register in listed):
         build.end = End.RETURN
 
 
@@ -512,7 +535,7 @@ def _multiple(
         build.make(base_register, Producer.WRITEBACK)
     size = 4 * words
     build.memory = MemoryOperand(
-        base=_core(base_register),
+        base=core_register(base_register),
         index=-1,
         shift=0,
         displacement=-size if down else 0,
@@ -534,10 +557,10 @@ def _decode_branch(build: _Builder, name: str, table: TimingTable) -> None:
         build.issue_cycles = int(table.params[Param.TABLE_BRANCH])
         build.use(op.mem.base, Need.A)
         build.use(op.mem.index, Need.A)
-        base = _core(op.mem.base)
+        base = core_register(op.mem.base)
         half = name == "tbh"
         build.memory = MemoryOperand(
-            base, _core(op.mem.index), int(half), insn.address + 4 if base == PC else 0,
+            base, core_register(op.mem.index), int(half), insn.address + 4 if base == PC else 0,
             2 if half else 1, 1, False, 0, False, False, (),
         )  # fmt: skip
         build.end = End.JUMP_INDIRECT
@@ -545,7 +568,7 @@ def _decode_branch(build: _Builder, name: str, table: TimingTable) -> None:
     if name in ("cbz", "cbnz"):
         build.end = End.CONDITIONAL
         build.target = insn.operands[1].imm
-        build.uses.append((_core(op.reg), Need.S))  # resolved late: never stalls the issue
+        build.uses.append((core_register(op.reg), Need.S))  # resolved late: never stalls the issue
         return
     if op.type == arm.ARM_OP_IMM:
         build.target = op.imm
@@ -561,7 +584,7 @@ def _decode_branch(build: _Builder, name: str, table: TimingTable) -> None:
         build.end = End.CALL_INDIRECT
         build.make(arm.ARM_REG_LR, Producer.LATE_ALU)
     else:
-        build.end = End.RETURN if _core(op.reg) == LR else End.JUMP_INDIRECT
+        build.end = End.RETURN if core_register(op.reg) == LR else End.JUMP_INDIRECT
 
 
 def _decode_fpu(build: _Builder, name: str, mnemonic: str) -> None:

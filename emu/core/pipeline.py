@@ -397,7 +397,9 @@ def cycles_of(
     """
     if banks is None:
         banks = [4 * (n & 1) for n in range(len(instructions))]
-    groups = [(0, bank) if i.memory else (-1, 0) for i, bank in zip(instructions, banks, strict=True)]
+    groups = [
+        (0, bank) if i.memory else (-1, 0) for i, bank in zip(instructions, banks, strict=True)
+    ]
     packed = pack_block(instructions, groups)
     state = initial_state()
     out = initial_state()
