@@ -1,6 +1,7 @@
 """What a board file may say, as pydantic models. They check one value at a time.
 
-A field of a `Fact` type is a number (or a property) of the hardware: `findings` asks for its source.
+A field whose type has a `FactMark` is a number or property of the hardware: `findings` asks for
+its source.
 """
 
 from __future__ import annotations
