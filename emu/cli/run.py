@@ -1,0 +1,278 @@
+"""`emu run`: build, run on the model, say what it cost."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from emu.errors import FirmwareError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+    from emu.measure.report import Report
+
+PIPE_WIDTH = 120  # columns where there is no terminal to ask
+
+
+def run(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="C files, a folder of them, or one ELF file. Example: emu run model.c",
+            show_default=False,
+        ),
+    ],
+    board: Annotated[
+        str,
+        typer.Option(
+            "--board", "-b", metavar="NAME|FILE", help="A board (emu boards list) or a YAML file."
+        ),
+    ] = "h743",
+    toolchain: Annotated[
+        str,
+        typer.Option(help="zig (clang, comes along) or gcc (arm-none-eabi-gcc from PATH)."),
+    ] = "zig",
+    include: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-I", "--include", metavar="DIR", help="Folder for #include. Repeatable: -I inc."
+        ),
+    ] = None,
+    define: Annotated[
+        list[str] | None,
+        typer.Option("-D", "--define", metavar="NAME[=VALUE]", help="Macro. Repeatable: -D N=3."),
+    ] = None,
+    cflags: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FLAGS", help="Further compiler flags. Example: --cflags '-funroll-loops'."
+        ),
+    ] = None,
+    optimisation: Annotated[
+        str | None,
+        typer.Option(
+            "-O", "--optimise", metavar="LEVEL", help="0 1 2 3 s z fast; default 2. Example: -Os."
+        ),
+    ] = None,
+    entry: Annotated[
+        str | None,
+        typer.Option(metavar="SYMBOL", help="Call this function instead of main (C) or reset."),
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SYMBOL[,...]",
+            help="Measure calls of these functions apart: first (cold), later (warm), stack.",
+        ),
+    ] = None,
+    timing: Annotated[
+        Literal["full", "issue", "none"],
+        typer.Option(help="full: pipeline and memory; issue: pipeline only; none: count only."),
+    ] = "full",
+    accesses: Annotated[
+        Literal["reconstruct", "hook"],
+        typer.Option(help="How data accesses are seen: reconstruct (fast) or hook each (exact)."),
+    ] = "reconstruct",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="What if: --set clock_hz=400M."),
+    ] = None,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WHAT=REGION", help="What if: --place weights=dtcm."),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Exit 1 when a number of the report is greater: --limit peak_sram_bytes=320K.",
+        ),
+    ] = None,
+    max_cycles: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Stop a runaway after N cycles; K, M, G are powers of ten."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Stop after so much time of this machine.", min=0.0),
+    ] = None,
+    json: Annotated[
+        str | None,
+        typer.Option("--json", metavar="PATH|-", help="Write emu.report/1; - is stdout, alone."),
+    ] = None,
+    benchmark: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Write github-action-benchmark JSON."),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH.npz", help="Write the SRAM trace; hooks every access."),
+    ] = None,
+    top: Annotated[
+        int, typer.Option(metavar="N", help="Rows of the tables of functions and lines.", min=0)
+    ] = 10,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No table; the verdict alone.")
+    ] = False,
+) -> None:
+    """Build C sources or take an ELF, run it on a modelled board, and say what it cost.
+
+    Example: emu run model.c --board h743 --measure invoke --limit latency_ms=50
+    """
+    # Late: help and usage errors need neither numpy nor the machine.
+    from emu.boardfile import parse_assignments
+    from emu.measure.limits import check_limits, parse_limits
+    from emu.measure.run import run as run_program
+
+    limits = parse_limits(limit or ())
+    pure = json == "-"
+    with _live(to_stderr=pure) as live:
+        report = run_program(
+            sources,
+            board=board,
+            toolchain=toolchain,
+            include_dirs=include or (),
+            defines=define or (),
+            cflags=_split(cflags or ()),
+            optimisation=optimisation,
+            entry=entry,
+            measure=[name for item in measure or () for name in item.split(",") if name],
+            timing=timing,
+            accesses=accesses,
+            set_=parse_assignments("--set", set_ or ()),
+            place=parse_assignments("--place", place or ()),
+            max_cycles=_count(max_cycles),
+            timeout_s=timeout,
+            trace=trace,
+            on_console=live.write,
+            on_progress=live.progress,
+        )
+    _write(report, json, benchmark, top=0 if quiet else top, show=not pure and not quiet)
+    _end(report, check_limits(report, limits))
+
+
+def _write(
+    report: Report, json: str | None, benchmark: Path | None, *, top: int, show: bool
+) -> None:
+    from emu.measure.write_file import write_file
+
+    if json == "-":
+        sys.stdout.write(report.to_json())
+        sys.stdout.flush()
+    elif json is not None:
+        write_file(Path(json), report.to_json())
+    if benchmark is not None:
+        from emu.measure.ci_formats import benchmark_json
+
+        write_file(benchmark, benchmark_json(report))
+    if show:
+        from emu.measure.render import render_report
+
+        render_report(report, result_console(), top=top)
+
+
+def _end(report: Report, breaches: tuple[object, ...]) -> None:
+    """The verdict: which exit code, and why."""
+    from emu.errors import LimitExceededError
+
+    if report.outcome == "interrupted":
+        typer.echo(f"emu: {report.error}", err=True)
+        raise typer.Exit(130)
+    if report.error is not None:
+        raise FirmwareError(report.error)
+    if breaches:
+        raise LimitExceededError(" ".join(getattr(breach, "sentence", "") for breach in breaches))
+
+
+def result_console() -> Console:
+    """Where results are printed: stdout, in colour only on a terminal."""
+    # Late, as everything that costs time to import.
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+class _Live:
+    """Shows what happens while it happens: the firmware's console, and progress on a terminal."""
+
+    def __init__(self, status: Status | None, *, to_stderr: bool) -> None:
+        self._status = status
+        self._stream = sys.stderr if to_stderr else sys.stdout
+        # A character of several bytes may come in two pieces.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.ends_line = True
+        self.wrote = False
+
+    def write(self, piece: bytes) -> None:
+        if not piece:
+            return
+        if self._status is not None:
+            self._status.stop()
+        self._stream.write(self._decoder.decode(piece))
+        self._stream.flush()
+        self.wrote = True
+        self.ends_line = piece.endswith(b"\n")
+        if self._status is not None and self.ends_line:
+            self._status.start()
+
+    def progress(self, cycles: int, instructions: int) -> None:
+        if self._status is not None:
+            done = f"{cycles / 1e6:,.1f} million cycles" if cycles else ""
+            self._status.update(f"running: {done or f'{instructions / 1e6:,.1f} million'}")
+
+    def close(self) -> None:
+        if self.wrote:
+            self._stream.write("\n" if self.ends_line else "\n\n")
+            self._stream.flush()
+
+
+@contextmanager
+def _live(*, to_stderr: bool) -> Iterator[_Live]:
+    if not sys.stderr.isatty():
+        live = _Live(None, to_stderr=to_stderr)
+        yield live
+        live.close()
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("building") as status:
+        live = _Live(status, to_stderr=to_stderr)
+        yield live
+    live.close()
+
+
+def _split(flags: list[str] | tuple[str, ...]) -> list[str]:
+    # Late, as everything that most calls do without.
+    import shlex
+
+    found = []
+    for text in flags:
+        try:
+            found += shlex.split(text)
+        except ValueError as problem:
+            raise UsageError(f"--cflags {text}: {problem}. Close the quotes.") from problem
+    return found
+
+
+def _count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    scale = {"k": 10**3, "m": 10**6, "g": 10**9}.get(text[-1:].lower(), 1)
+    digits = text[:-1] if scale > 1 else text
+    try:
+        value = float(digits.replace("_", "").replace(",", "")) * scale
+    except ValueError:
+        value = 0
+    if not 1 <= value < 2**63:
+        raise UsageError(f"--max-cycles {text} is no count of cycles. Write 1000000, 100M or 2G.")
+    return int(value)

@@ -1,0 +1,383 @@
+"""A report as a page for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from emu.backends.protocol import Cause
+from emu.measure.quantity import format_ms
+from emu.measure.report import (
+    CauseCycles,
+    FaultReport,
+    Frame,
+    FunctionCost,
+    LineCost,
+    MeasuredCall,
+    RegionUse,
+    Report,
+)
+from emu.units import format_bytes, format_hz
+
+_CAUSE_TITLES = {
+    Cause.ISSUE: ("issue", "green"),
+    Cause.LATENCY: ("result latency", "yellow"),
+    Cause.BRANCH: ("branch", "magenta"),
+    Cause.ICACHE: ("I-cache", "blue"),
+    Cause.DCACHE: ("D-cache", "cyan"),
+    Cause.FLASH: ("flash", "red"),
+    Cause.BUS: ("bus", "bright_black"),
+}
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_HEADING = "bold"
+_FAINT = "dim"
+_INDENT = (0, 0, 0, 1)
+
+
+def render_report(report: Report, console: Console, *, top: int = 10) -> None:
+    """Print a report.
+
+    Args:
+        report: what to print.
+        console: where; its width decides how much room names and bars get.
+        top: rows of the tables of functions and of lines, 0 or more.
+    """
+    wide = console.width >= 100
+    parts: list[RenderableType] = [_title(report), _totals(report)]
+    if report.fault is not None:
+        parts.append(render_fault(report.fault))
+    if report.cycles_by_cause is not None and report.elapsed_cycles:
+        parts.append(_causes(report.cycles_by_cause, report.elapsed_cycles, console))
+    if top:
+        parts.append(_functions(report, top, console, wide))
+        if any(row.file for row in report.lines):
+            parts.append(_lines(report, top, console.width))
+    parts.append(_memory(report, wide))
+    if report.calls:
+        parts.append(_calls(report.calls, wide))
+    parts.append(_footnotes(report))
+    for part in parts:
+        console.print(Padding(part, _INDENT))
+        console.print()
+
+
+def render_fault(fault: FaultReport) -> RenderableType:
+    """Where a fault struck: the call path with its lines, and the registers."""
+    where = [Text("Call path", style=_HEADING), _path(fault.call_path)]
+    registers = Table.grid(padding=(0, 2))
+    for start in range(0, len(fault.registers), 4):
+        registers.add_row(
+            *(
+                Text.assemble((f"{register.name:>4} ", _FAINT), f"{register.value:08x}")
+                for register in fault.registers[start : start + 4]
+            )
+        )
+    return Group(*where, Text(), Text("Registers", style=_HEADING), registers)
+
+
+def _title(report: Report) -> RenderableType:
+    origin = report.provenance
+    name = ", ".join(Path(source).name for source in origin.sources[:3]) or "program"
+    if len(origin.sources) > 3:
+        name += f" and {len(origin.sources) - 3} more"
+    compiler = origin.compiler
+    built = f"{compiler.name} {compiler.version}" if compiler else "ELF built elsewhere"
+    if compiler:
+        built += "".join(f" {flag}" for flag in compiler.flags if flag.startswith("-O"))
+    faint = f"{built} · timing {origin.timing} · accesses {origin.accesses}"
+    changed = ", ".join(f"{item.key}={item.value}" for item in origin.board.overrides)
+    lines = [
+        Text.assemble(
+            (name, _HEADING),
+            f" on {origin.board.title} ({origin.board.name}) at {format_hz(report.clock_hz)}",
+        ),
+        Text(faint, style=_FAINT),
+    ]
+    if changed:
+        lines.append(Text(f"changed: {changed}", style="yellow"))
+    return Group(*lines)
+
+
+def _totals(report: Report) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style=_FAINT)
+    grid.add_column(justify="right", style=_HEADING, no_wrap=True)
+    grid.add_column()
+    error = f"{report.cycles_kind}, {report.provenance.model_error}"
+    if report.latency_cycles is not None and report.latency_ms is not None:
+        grid.add_row(
+            "Latency",
+            format_ms(report.latency_ms),
+            f"{report.latency_cycles:,} cycles ({error})",
+        )
+    elif report.elapsed_cycles is not None:
+        grid.add_row("Latency", "-", f"stopped after {report.elapsed_cycles:,} cycles ({error})")
+    else:
+        grid.add_row("Latency", "-", "not timed (--timing none)")
+    grid.add_row(
+        "Speed",
+        f"{report.ipc_ratio:.2f} IPC" if report.ipc_ratio is not None else "-",
+        f"{report.instructions_count:,} instructions",
+    )
+    grid.add_row("Peak SRAM", _size(report.peak_sram_bytes), _sram_parts(report))
+    grid.add_row(
+        "Flash",
+        _size(report.flash_bytes),
+        f"code {_size(report.flash_code_bytes)} + constants {_size(report.flash_rodata_bytes)}"
+        f" + initial data {_size(report.flash_data_image_bytes)}",
+    )
+    return grid
+
+
+def _sram_parts(report: Report) -> str:
+    return (
+        f"static {_size(report.static_sram_bytes)} + heap {_size(report.heap_peak_bytes)}"
+        f" + stack {_size(report.stack_peak_bytes)}"
+    )
+
+
+def _causes(causes: CauseCycles, total: int, console: Console) -> RenderableType:
+    table = _table("Where the cycles went", "", "cycles", "share")
+    width = max(12, min(40, console.width - 46))
+    for cause, cycles in causes.items():
+        title, colour = _CAUSE_TITLES[cause]
+        share = cycles / total
+        if not cycles:
+            table.add_row(Text(title, style=_FAINT), "", Text("-", style=_FAINT), "")
+            continue
+        table.add_row(title, _bar(share, width, colour, console), f"{cycles:,}", _percent(share))
+    return table
+
+
+def _functions(report: Report, top: int, console: Console, wide: bool) -> RenderableType:
+    timed = report.elapsed_cycles is not None
+    headings = ["Functions, callees apart", "where"]
+    headings += ["cycles", "share"] if timed else []
+    headings += ["instructions"] if wide or not timed else []
+    headings += ["calls"]
+    table = _table(*headings, left=2)
+    if timed:
+        table.add_column("mostly", style=_FAINT)
+    for row in report.functions[:top]:
+        cells: list[RenderableType] = [row.name or "(no symbol)", _where(row)]
+        if timed:
+            cells += [_count(row.self_cycles), _percent(row.self_share_ratio)]
+        if wide or not timed:
+            cells.append(_count(row.instructions_count))
+        cells.append(_count(row.calls_count))
+        if timed:
+            cells.append(_mostly(row.cycles_by_cause))
+        table.add_row(*cells)
+    return _with_rest(table, report.functions, top, console)
+
+
+def _lines(report: Report, top: int, width: int) -> RenderableType:
+    wide = width >= 100
+    timed = report.elapsed_cycles is not None
+    headings = ["Lines", "cycles", "share"] if timed else ["Lines", "instructions"]
+    table = _table(*headings)
+    table.add_column("mostly" if timed and wide else "", style=_FAINT)
+    table.add_column("source", no_wrap=True)
+    # What the other columns leave: a table that is too wide would shrink the numbers instead.
+    places = [_where(row) or "(no line)" for row in report.lines[:top]]
+    room = max(12, width - 32 - max(14, *map(len, places)) - (20 if wide else 0))
+    for row in report.lines[:top]:
+        cells = [_where(row) or "(no line)"]
+        if timed:
+            cells += [_count(row.self_cycles), _percent(row.self_share_ratio)]
+        else:
+            cells.append(_count(row.instructions_count))
+        cells.append(_mostly(row.cycles_by_cause) if timed and wide else "")
+        table.add_row(*cells, Text(_cut(_source_line(row.file, row.line), room)))
+    return table
+
+
+def _memory(report: Report, wide: bool) -> RenderableType:
+    used = [region for region in report.memory.regions if region.used_bytes]
+    headings = ["Memory", "code", "constants", "data", "bss", "heap", "stack", "used", "of", ""]
+    if not wide:
+        headings[2] = "const"
+    table = _table(*headings)
+    for region in used:
+        table.add_row(*_region_cells(region))
+    parts: list[RenderableType] = [table]
+    largest = report.memory.static_symbols[:5]
+    if largest:
+        names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in largest)
+        parts.append(Text(f"largest in RAM: {names}", style=_FAINT))
+    largest = report.memory.flash_symbols[:5]
+    if largest:
+        names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in largest)
+        parts.append(Text(f"largest in flash: {names}", style=_FAINT))
+    if report.memory.stack_call_path:
+        path = " > ".join(str(frame) for frame in report.memory.stack_call_path)
+        parts.append(Text(f"stack deepest at: {path}", style=_FAINT))
+    return Group(*parts)
+
+
+def _region_cells(region: RegionUse) -> list[RenderableType]:
+    share = region.used_bytes / region.capacity_bytes
+    cells = (
+        region.code_bytes,
+        region.constants_bytes,
+        region.data_bytes,
+        region.bss_bytes,
+        region.heap_peak_bytes,
+        region.stack_peak_bytes,
+    )
+    return [
+        region.name,
+        *(_size(value) if value else "" for value in cells),
+        Text(_size(region.used_bytes), style=_HEADING),
+        _size(region.capacity_bytes),
+        Text(_percent(share), style="red" if share > 0.9 else ""),
+    ]
+
+
+def _calls(calls: Sequence[MeasuredCall], wide: bool) -> RenderableType:
+    headings = ["Measured, callees included", "calls", "first (cold)", "later (warm)"]
+    headings += ["from", "to"] if wide else []
+    table = _table(*headings, "stack")
+    for call in calls:
+        if call.error is not None:
+            table.add_row(call.name, f"{call.calls_count:,}", Text(call.error, style="yellow"))
+            continue
+        cells = [call.name, f"{call.calls_count:,}"]
+        cells += [_cycles(call.cold_cycles, call.cold_ms)]
+        cells += [_cycles(call.warm_mean_cycles, call.warm_mean_ms)]
+        if wide:
+            cells += [_count(call.warm_min_cycles), _count(call.warm_max_cycles)]
+        table.add_row(*cells, _size(call.stack_peak_bytes))
+    return table
+
+
+def _footnotes(report: Report) -> RenderableType:
+    accesses, traffic = report.accesses, report.traffic
+    seen = accesses.reconstructed_count + accesses.hooked_count + accesses.unresolved_count
+    lines = []
+    if seen:
+        lines.append(
+            f"data accesses: {accesses.reconstructed_count:,} reconstructed, "
+            f"{accesses.hooked_count:,} hooked, {accesses.unresolved_count:,} unresolved "
+            f"({accesses.unresolved_count / seen:.2%})"
+        )
+    rates = [
+        (title, misses, total)
+        for title, misses, total in (
+            ("I-cache misses", traffic.icache_misses_count, traffic.icache_accesses_count),
+            ("D-cache misses", traffic.dcache_misses_count, traffic.dcache_accesses_count),
+            ("mispredicted branches", traffic.mispredicts_count, traffic.branches_count),
+        )
+        if misses is not None and total
+    ]
+    if rates:
+        lines.append(
+            ", ".join(
+                f"{title} {misses:,} ({misses / total:.2%})" for title, misses, total in rates
+            )
+        )
+    lines.extend(report.notes)
+    lines.append(f"board {report.provenance.board.digest[:12]} · took {report.host_s:.2f} s")
+    return Group(*(Text(line, style=_FAINT) for line in lines))
+
+
+def _table(*headings: str, left: int = 1) -> Table:
+    """A table whose first `left` columns are text and whose others are numbers."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style=_FAINT, pad_edge=False)
+    for number, heading in enumerate(headings):
+        text = number < left
+        table.add_column(
+            Text(heading, style=_HEADING if number == 0 else _FAINT),
+            justify="left" if text or not heading else "right",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=14 if number == 0 else None,
+        )
+    return table
+
+
+def _with_rest(
+    table: Table, rows: Sequence[FunctionCost], top: int, console: Console
+) -> RenderableType:
+    rest = rows[top:]
+    if not rest:
+        return table
+    cycles = sum(row.self_cycles or 0 for row in rest)
+    share = sum(row.self_share_ratio or 0.0 for row in rest)
+    said = f"{len(rest)} more" + (f", {cycles:,} cycles, {_percent(share)}" if cycles else "")
+    dots = "..." if _is_ascii(console) else "…"
+    return Group(table, Text(f"{dots} {said} (--top {len(rows)} shows all)", style=_FAINT))
+
+
+def _path(frames: Sequence[Frame]) -> RenderableType:
+    return Group(*(Text(f"{'  ' * min(depth, 8)}{frame}") for depth, frame in enumerate(frames)))
+
+
+def _bar(share: float, width: int, colour: str, console: Console) -> Text:
+    if _is_ascii(console):
+        return Text("#" * round(share * width), style=colour)
+    eighths = round(share * width * 8)
+    if share > 0:
+        eighths = max(1, eighths)
+    full, part = divmod(eighths, 8)
+    return Text("█" * full + (_EIGHTHS[part] if part else ""), style=colour)
+
+
+def _is_ascii(console: Console) -> bool:
+    return not console.encoding.lower().startswith("utf")
+
+
+def _mostly(causes: CauseCycles | None) -> str:
+    if causes is None or not causes.total_cycles:
+        return ""
+    cause, cycles = max(causes.items(), key=lambda item: item[1])
+    return f"{_CAUSE_TITLES[cause][0]} {cycles / causes.total_cycles:.0%}"
+
+
+def _where(row: FunctionCost | LineCost) -> str:
+    if row.file is None:
+        return ""
+    return f"{Path(row.file).name}:{row.line}"
+
+
+@lru_cache(maxsize=64)
+def _lines_of(file: str) -> tuple[str, ...]:
+    try:
+        return tuple(Path(file).read_text("utf-8", "replace").splitlines())
+    except OSError:
+        return ()
+
+
+def _source_line(file: str | None, line: int | None) -> str:
+    if file is None or line is None:
+        return ""
+    lines = _lines_of(file)
+    return lines[line - 1].strip().replace("\t", " ") if line <= len(lines) else ""
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 3] + "..."
+
+
+def _size(size_bytes: int | None) -> str:
+    return format_bytes(size_bytes) if size_bytes is not None else "-"
+
+
+def _count(value: float | None) -> str:
+    return f"{value:,.0f}" if value is not None else "-"
+
+
+def _cycles(cycles: float | None, ms: float | None) -> str:
+    if cycles is None:
+        return "-"
+    return f"{cycles:,.0f}" + (f" = {format_ms(ms)}" if ms is not None else "")
+
+
+def _percent(share: float | None) -> str:
+    return f"{share * 100:.1f} %" if share is not None else "-"

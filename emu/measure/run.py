@@ -1,0 +1,309 @@
+"""From sources or an ELF to a report: `emu.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emu.backends.protocol import AccessMode, Machine, RunOptions, Timing
+from emu.board import Board
+from emu.errors import UsageError
+from emu.firmware.image import Image, load_elf
+from emu.measure.limits import LimitError, check_limits, parse_limits
+from emu.measure.report import CompilerOrigin, Report
+from emu.measure.source_path import SourcePaths
+from emu.measure.summarise import summarise
+from emu.measure.trace import save_trace
+
+if TYPE_CHECKING:
+    from emu.firmware.build import Build
+
+Source = str | Path
+_C_SUFFIXES = (".c", ".s", ".S", ".o", ".a")
+_RAW_SUFFIXES = (".bin", ".hex", ".srec", ".uf2")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A linked image and what it was made of.
+
+    Attributes:
+        compiler: None for an ELF that was built elsewhere.
+        entry: the function to start at, None for reset.
+    """
+
+    image: Image
+    compiler: CompilerOrigin | None = None
+    sources: tuple[str, ...] = ()
+    source_sha256: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def run(
+    source: Source | Sequence[Source],
+    *,
+    board: str | Path | Board = "h743",
+    toolchain: str = "zig",
+    include_dirs: Iterable[Source] = (),
+    defines: Iterable[str] | Mapping[str, str | int] = (),
+    cflags: Iterable[str] = (),
+    optimisation: str | None = None,
+    entry: str | None = None,
+    measure: str | Iterable[str] = (),
+    timing: Timing = "full",
+    accesses: AccessMode = "reconstruct",
+    set_: Mapping[str, str] | None = None,
+    place: Mapping[str, str] | None = None,
+    max_cycles: int | None = None,
+    timeout_s: float | None = None,
+    trace: Source | None = None,
+    limits: Iterable[str] | Mapping[str, str | int | float] = (),
+    on_console: Callable[[bytes], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    machine: Machine | None = None,
+) -> Report:
+    """Build `source` for `board`, run it on the model, and say what it cost.
+
+    A fault of the firmware is a result, in `Report.fault`, not an exception.
+
+    Args:
+        source: C files, a folder of them, or one ELF file.
+        board: a name (`emu boards list`), a YAML file, or a loaded `Board`.
+        toolchain: `zig` (comes with the package) or `gcc` (arm-none-eabi-gcc from PATH).
+        include_dirs: folders for `#include`.
+        defines: macros, as `NAME` or `NAME=VALUE` texts, or a mapping.
+        cflags: further compiler flags, last on its command line.
+        optimisation: `0 1 2 3 s z fast`; None leaves it to the builder.
+        entry: call this function instead of `main`; of an ELF, start at it instead of reset.
+        measure: functions whose calls are measured apart, first (cold) and later (warm).
+        timing: `full`, `issue` (pipeline only) or `none` (count instructions).
+        accesses: `reconstruct` data addresses (fast) or `hook` each of them (exact).
+        set_: board numbers to change, such as `{"clock_hz": "400M"}`.
+        place: sections or variables to place, such as `{"weights": "dtcm"}`.
+        max_cycles: stop after so many cycles (instructions with `timing="none"`).
+        timeout_s: stop after so much time of this machine, seconds.
+        trace: write the SRAM trace here (`.npz`); every access is hooked then.
+        limits: bounds on numbers of the report, such as `{"latency_ms": 50}` or
+            `["peak_sram_bytes=320K"]`.
+        on_console: gets each piece of console output as it appears.
+        on_progress: gets (cycles, instructions) a few times a second.
+        machine: the machine to run on; None takes the default one.
+
+    Raises:
+        UsageError: the request contradicts itself or names something that is not there.
+        BoardError: the board description was refused.
+        BuildError: the compiler or linker refused the sources.
+        ImageError: the ELF is broken or does not fit the board.
+        ToolMissingError: the toolchain is not installed.
+        LimitError: a limit was not kept; the report is its `report`.
+    """
+    bounds = parse_limits(limits)
+    resolved = _resolve_board(board, set_ or {}, place or {})
+    firmware = prepare(
+        source,
+        resolved,
+        toolchain=toolchain,
+        include_dirs=include_dirs,
+        defines=defines,
+        cflags=cflags,
+        optimisation=optimisation,
+        entry=entry,
+    )
+    measured = (measure,) if isinstance(measure, str) else tuple(measure)
+    report = execute(
+        firmware,
+        resolved,
+        RunOptions(
+            timing=timing,
+            accesses="hook" if trace is not None else accesses,
+            entry=entry if firmware.compiler is None else None,
+            measure=measured,
+            max_cycles=max_cycles,
+            timeout_s=timeout_s,
+            trace=trace is not None,
+            on_console=on_console,
+            on_progress=on_progress,
+        ),
+        machine=machine,
+        trace=Path(trace) if trace is not None else None,
+    )
+    if breaches := check_limits(report, bounds):
+        raise LimitError(breaches, report)
+    return report
+
+
+def prepare(
+    source: Source | Sequence[Source],
+    board: Board,
+    *,
+    toolchain: str = "zig",
+    include_dirs: Iterable[Source] = (),
+    defines: Iterable[str] | Mapping[str, str | int] = (),
+    cflags: Iterable[str] = (),
+    optimisation: str | None = None,
+    entry: str | None = None,
+) -> Firmware:
+    """Load an ELF, or build C sources for `board`. Arguments and errors as `run`."""
+    paths = _existing_sources(source)
+    if _is_elf(paths):
+        image = load_elf(paths[0])
+        return Firmware(image, sources=(str(paths[0]),), source_sha256=image.sha256)
+
+    # Late: an ELF needs no compiler.
+    from emu.firmware.build import BuildOptions, build
+
+    options = BuildOptions(
+        toolchain=toolchain,
+        include_dirs=tuple(Path(folder) for folder in include_dirs),
+        defines=_define_texts(defines),
+        cflags=tuple(cflags),
+        entry=entry or "main",
+    )
+    if optimisation is not None:
+        options = replace(options, optimisation=optimisation)
+    return _built(build(paths, board, options), paths)
+
+
+def execute(
+    firmware: Firmware,
+    board: Board,
+    options: RunOptions,
+    *,
+    machine: Machine | None = None,
+    trace: Path | None = None,
+) -> Report:
+    """Run an image and put what it cost into a report.
+
+    Raises:
+        ImageError: the image does not fit the board.
+        UsageError: an unknown function to measure or to enter, or a trace that cannot be written.
+    """
+    _check_symbols(firmware.image, options)
+    execution = (machine or _default_machine()).run(firmware.image, board, options)
+    if firmware.notes:
+        execution = replace(execution, notes=(*firmware.notes, *execution.notes))
+    if trace is not None and execution.trace is not None:
+        save_trace(execution.trace, trace)
+    return summarise(
+        execution,
+        firmware.image,
+        board,
+        options,
+        paths=SourcePaths(Path.cwd()),
+        tool_version=tool_version(),
+        compiler=firmware.compiler,
+        sources=firmware.sources,
+        source_sha256=firmware.source_sha256,
+    )
+
+
+def tool_version() -> str:
+    try:
+        return version("tinyml-emu")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _default_machine() -> Machine:
+    # Late: the machine compiles native code when it is imported, which help and errors need not.
+    from emu.backends.unicorn_machine import UnicornMachine
+
+    return UnicornMachine()
+
+
+def _resolve_board(
+    board: str | Path | Board, set_: Mapping[str, str], place: Mapping[str, str]
+) -> Board:
+    if isinstance(board, Board):
+        if set_ or place:
+            raise UsageError(
+                "A loaded Board cannot be changed: give set_ and place to load_board instead."
+            )
+        return board
+    from emu.boardfile import load_board
+
+    return load_board(str(board), set_=set_, place=place)
+
+
+def _existing_sources(source: Source | Sequence[Source]) -> tuple[Path, ...]:
+    given = (source,) if isinstance(source, str | Path) else tuple(source)
+    if not given:
+        raise UsageError("No source was given. Name C files, a folder of them, or an ELF file.")
+    paths = tuple(Path(item) for item in given)
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist. Name C files, a folder of them, or an ELF.")
+        if path.suffix == ".tflite":
+            raise UsageError(
+                f"{path} is a model, not a program: running models comes with the engine, which "
+                "this version lacks. Give the C sources or an ELF."
+            )
+        if path.suffix in _RAW_SUFFIXES:
+            raise UsageError(
+                f"{path} is a raw image without symbols. Give the ELF file it was made from."
+            )
+    return paths
+
+
+def _is_elf(paths: tuple[Path, ...]) -> bool:
+    elves = [path for path in paths if path.is_file() and _looks_linked(path)]
+    if elves and len(paths) > 1:
+        raise UsageError(f"{elves[0]} is a whole program: run it alone, without other sources.")
+    return bool(elves)
+
+
+def _looks_linked(path: Path) -> bool:
+    if path.suffix in _C_SUFFIXES:
+        return False
+    if path.suffix in (".elf", ".axf", ".out"):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError as problem:
+        raise UsageError(f"Cannot read {path}: {problem.strerror or problem}.") from problem
+
+
+def _define_texts(defines: Iterable[str] | Mapping[str, str | int]) -> tuple[str, ...]:
+    if isinstance(defines, Mapping):
+        return tuple(f"{name}={value}" for name, value in defines.items())
+    return tuple(defines)
+
+
+def _built(built: Build, paths: tuple[Path, ...]) -> Firmware:
+    return Firmware(
+        image=load_elf(built.elf),
+        compiler=CompilerOrigin(
+            name=built.compiler, version=built.compiler_version, flags=built.flags
+        ),
+        sources=tuple(str(path) for path in paths),
+        source_sha256=built.source_sha256,
+    )
+
+
+def _check_symbols(image: Image, options: RunOptions) -> None:
+    wanted = [("--measure", name) for name in options.measure]
+    if options.entry is not None:
+        wanted.append(("--entry", options.entry))
+    for option, name in wanted:
+        symbol = image.symbol(name)
+        if symbol is None or symbol.kind != "function":
+            raise UsageError(_missing_function(option, name, image))
+
+
+def _missing_function(option: str, name: str, image: Image) -> str:
+    # Late: only a refusal needs it.
+    import difflib
+
+    names = [function.name for function in image.functions]
+    if not names:
+        return f"{option} {name}: {image.path} has no symbols. Link it without stripping."
+    near = difflib.get_close_matches(name, names, n=3)
+    hint = f"Did you mean {', '.join(near)}?" if near else "See its functions with nm."
+    return (
+        f"{option} {name}: the program has no function of that name, or it was inlined away "
+        f"(__attribute__((noinline)) keeps it). {hint}"
+    )
