@@ -6,12 +6,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from emu.cli import boards, compare, run
+from emu.cli import compare, run
 from emu.errors import EmuError
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
@@ -58,6 +59,24 @@ class _Group(TyperGroup):
         raise typer.Exit(code)
 
 
+class _Boards(TyperGroup):
+    """The commands of `emu boards`, imported when one is wanted: reading boards costs time."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return self._loaded.list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self._loaded.get_command(ctx, cmd_name)
+
+    @cached_property
+    def _loaded(self) -> TyperGroup:
+        from emu.cli import boards
+
+        group = typer.main.get_command(boards.app)
+        assert isinstance(group, TyperGroup)
+        return group
+
+
 def _is_usage_error(error: Exception) -> bool:
     # typer's own copy of click is private; its exceptions are told by what they can do.
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
@@ -80,7 +99,11 @@ app = typer.Typer(
 )
 app.command("run", epilog=_EPILOG)(run.run)
 app.command("compare", epilog=_EPILOG)(compare.compare)
-app.add_typer(boards.app, name="boards")
+app.add_typer(
+    typer.Typer(cls=_Boards, no_args_is_help=True, add_completion=False),
+    name="boards",
+    help="The boards that firmware can run on, and where their numbers come from.",
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -19,7 +19,6 @@ from emu.measure.report import (
     Frame,
     FunctionCost,
     LineCost,
-    MeasuredCall,
     RegionUse,
     Report,
 )
@@ -60,7 +59,7 @@ def render_report(report: Report, console: Console, *, top: int = 10) -> None:
             parts.append(_lines(report, top, console.width))
     parts.append(_memory(report, wide))
     if report.calls:
-        parts.append(_calls(report.calls, wide))
+        parts.append(_calls(report, wide))
     parts.append(_footnotes(report))
     for part in parts:
         console.print(Padding(part, _INDENT))
@@ -240,11 +239,11 @@ def _region_cells(region: RegionUse) -> list[RenderableType]:
     ]
 
 
-def _calls(calls: Sequence[MeasuredCall], wide: bool) -> RenderableType:
+def _calls(report: Report, wide: bool) -> RenderableType:
     headings = ["Measured, callees included", "calls", "first (cold)", "later (warm)"]
     headings += ["from", "to"] if wide else []
     table = _table(*headings, "stack")
-    for call in calls:
+    for call in report.calls:
         if call.error is not None:
             table.add_row(call.name, f"{call.calls_count:,}", Text(call.error, style="yellow"))
             continue
@@ -254,7 +253,10 @@ def _calls(calls: Sequence[MeasuredCall], wide: bool) -> RenderableType:
         if wide:
             cells += [_count(call.warm_min_cycles), _count(call.warm_max_cycles)]
         table.add_row(*cells, _size(call.stack_peak_bytes))
-    return table
+    if all(call.cold_ms is None for call in report.calls):
+        return table
+    error = f"{report.cycles_kind}, {report.provenance.model_error}"
+    return Group(table, Text(error, style=_FAINT))
 
 
 def _footnotes(report: Report) -> RenderableType:
@@ -265,7 +267,7 @@ def _footnotes(report: Report) -> RenderableType:
         lines.append(
             f"data accesses: {accesses.reconstructed_count:,} reconstructed, "
             f"{accesses.hooked_count:,} hooked, {accesses.unresolved_count:,} unresolved "
-            f"({accesses.unresolved_count / seen:.2%})"
+            f"({accesses.unresolved_count / seen * 100:.2g} %)"
         )
     rates = [
         (title, misses, total)
@@ -279,7 +281,8 @@ def _footnotes(report: Report) -> RenderableType:
     if rates:
         lines.append(
             ", ".join(
-                f"{title} {misses:,} ({misses / total:.2%})" for title, misses, total in rates
+                f"{title} {misses:,} ({misses / total * 100:.2g} %)"
+                for title, misses, total in rates
             )
         )
     lines.extend(report.notes)
@@ -289,7 +292,7 @@ def _footnotes(report: Report) -> RenderableType:
 
 def _table(*headings: str, left: int = 1) -> Table:
     """A table whose first `left` columns are text and whose others are numbers."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style=_FAINT, pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="", pad_edge=False)
     for number, heading in enumerate(headings):
         text = number < left
         table.add_column(
@@ -297,7 +300,6 @@ def _table(*headings: str, left: int = 1) -> Table:
             justify="left" if text or not heading else "right",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=14 if number == 0 else None,
         )
     return table
 
@@ -337,7 +339,7 @@ def _mostly(causes: CauseCycles | None) -> str:
     if causes is None or not causes.total_cycles:
         return ""
     cause, cycles = max(causes.items(), key=lambda item: item[1])
-    return f"{_CAUSE_TITLES[cause][0]} {cycles / causes.total_cycles:.0%}"
+    return f"{_CAUSE_TITLES[cause][0]} {cycles / causes.total_cycles * 100:.0f} %"
 
 
 def _where(row: FunctionCost | LineCost) -> str:
