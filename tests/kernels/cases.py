@@ -23,9 +23,9 @@ class Case:
     """One call of a kernel.
 
     Attributes:
-        name: what makes the case an edge, e.g. `h5_w7_i3_o4_s2`.
-        declarations: C definitions of what the call reads; `@` stands for the case's number.
-        call: C statement that writes its result to `output`, with `@` as above.
+        name: kernel and shape, e.g. `conv3x3_h5_w7_i3_o4_s2`; its C function is called so.
+        declarations: C definitions of what the call reads; `@` stands for the case's name.
+        call: C statement that writes its result to `output`, `@` as above.
         expected: the bytes the kernel must write.
     """
 
@@ -81,7 +81,7 @@ def conv_k3x3(
     image = random_image(rng, height, width, inputs)
     layer = random_layer(rng, (outputs, 3, 3, inputs), 0)
     return Case(
-        f"h{height}_w{width}_i{inputs}_o{outputs}_s{stride}",
+        f"conv3x3_h{height}_w{width}_i{inputs}_o{outputs}_s{stride}",
         _c_array("int8_t", "input_@", image) + _c_layer(layer),
         f"conv_s8_k3x3_hwc__c(input_@, (hwc_shape){{{height}, {width}, {inputs}}}, {stride}, "
         f"&layer_@, {outputs}, output);",
@@ -95,7 +95,7 @@ def dwconv_k3x3(
     image = random_image(rng, height, width, channels)
     layer = random_layer(rng, (3, 3, channels), 2)
     return Case(
-        f"h{height}_w{width}_c{channels}_s{stride}",
+        f"dwconv3x3_h{height}_w{width}_c{channels}_s{stride}",
         _c_array("int8_t", "input_@", image) + _c_layer(layer),
         f"dwconv_s8_k3x3_hwc__c(input_@, (hwc_shape){{{height}, {width}, {channels}}}, {stride}, "
         "&layer_@, output);",
@@ -107,7 +107,7 @@ def conv_k1x1(rng: np.random.Generator, height: int, width: int, inputs: int, ou
     image = random_image(rng, height, width, inputs)
     layer = random_layer(rng, (outputs, 1, 1, inputs), 0)
     return Case(
-        f"h{height}_w{width}_i{inputs}_o{outputs}",
+        f"conv1x1_h{height}_w{width}_i{inputs}_o{outputs}",
         _c_array("int8_t", "input_@", image) + _c_layer(layer),
         f"conv_s8_k1x1_hwc__c(input_@, (hwc_shape){{{height}, {width}, {inputs}}}, &layer_@, "
         f"{outputs}, output);",
@@ -118,7 +118,7 @@ def conv_k1x1(rng: np.random.Generator, height: int, width: int, inputs: int, ou
 def avgpool_k2x2(rng: np.random.Generator, height: int, width: int, channels: int) -> Case:
     image = random_image(rng, height, width, channels)
     return Case(
-        f"h{height}_w{width}_c{channels}",
+        f"avgpool2x2_h{height}_w{width}_c{channels}",
         _c_array("int8_t", "input_@", image),
         f"avgpool_s8_k2x2_hwc__c(input_@, (hwc_shape){{{height}, {width}, {channels}}}, output);",
         reference.avgpool_k2x2(image).tobytes(),
@@ -129,7 +129,7 @@ def fully_connected(rng: np.random.Generator, inputs: int, outputs: int) -> Case
     vector = rng.integers(-128, 128, (1, inputs)).astype(np.int8)
     layer = random_layer(rng, (outputs, inputs), 0)
     return Case(
-        f"i{inputs}_o{outputs}",
+        f"fc_i{inputs}_o{outputs}",
         _c_array("int8_t", "input_@", vector) + _c_layer(layer),
         f"fc_s8__c(input_@, {inputs}, &layer_@, {outputs}, output);",
         reference.fully_connected(vector, layer).tobytes(),
@@ -139,7 +139,7 @@ def fully_connected(rng: np.random.Generator, inputs: int, outputs: int) -> Case
 def argmax(values: Sequence[int]) -> Case:
     array = np.array(values, dtype=np.int8)
     return Case(
-        f"n{len(values)}",
+        f"argmax_n{len(values)}",
         _c_array("int8_t", "input_@", array),
         f"output[0] = (int8_t)argmax_s8__c(input_@, {len(values)});",
         bytes([int(array.argmax())]),
@@ -155,7 +155,7 @@ def requantize(name: str, sums: npt.ArrayLike, multipliers: npt.ArrayLike, shift
         sum_values, multiplier_values, np.full(sum_values.shape, shift, dtype=np.int64)
     )
     return Case(
-        name,
+        f"requantize_{name}",
         _c_array("int32_t", "sum_@", sum_values) + _c_array("int32_t", "mult_@", multiplier_values),
         f"for (int i = 0; i < {sum_values.size}; i++) {{\n"
         f"        const int32_t result = requantize(sum_@[i], mult_@[i], {shift});\n"
@@ -167,12 +167,11 @@ def requantize(name: str, sums: npt.ArrayLike, multipliers: npt.ArrayLike, shift
 def render(cases: Sequence[Case]) -> str:
     """The C file that the harness links: each case, its output 0 .. 3 bytes off a word."""
     parts = ['#include <string.h>\n#include "kernel_cases.h"\n#include "kernels.h"\n']
-    for number, case in enumerate(cases):
-        text = f"\n/* {case.name} */\n{case.declarations}"
-        text += f"static void case_@(int8_t *output) {{\n    {case.call}\n}}\n"
-        parts.append(text.replace("@", str(number)))
+    for case in cases:
+        text = f"\n{case.declarations}static void @(int8_t *output) {{\n    {case.call}\n}}\n"
+        parts.append(text.replace("@", case.name))
     rows = "".join(
-        f"    {{case_{number}, {len(case.expected)}, {number % 4}}},\n"
+        f"    {{{case.name}, {len(case.expected)}, {number % 4}}},\n"
         for number, case in enumerate(cases)
     )
     parts.append(f"\nconst kernel_case kernel_cases[] = {{\n{rows}}};\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emu.measure.pytest_plugin import Emu
 from examples.digits import reference
 from tests.kernels.cases import SUITES, check_console, render
 
@@ -37,6 +39,24 @@ def test_kernels_on_the_host_without_undefined_behaviour(tmp_path: Path) -> None
     subprocess.run([*command, "-o", str(program)], check=True)
     result = subprocess.run([program], check=True, capture_output=True, text=True)
     check_console(result.stdout, cases)
+
+
+@pytest.mark.needs_compiler
+@pytest.mark.board("h743", "f746")
+@pytest.mark.parametrize("kernel", SUITES)
+def test_kernel_on_the_board(emu: Emu, board: str, kernel: str, tmp_path: Path) -> None:
+    # One folder, so that names inside the image do not carry where this test ran.
+    program = tmp_path / kernel
+    shutil.copytree(HARNESS, program)
+    for name in ("kernels.c", "kernels.h"):
+        shutil.copy(DIGITS / name, program)
+    (program / "cases.c").write_text(render(SUITES[kernel]))
+
+    report = emu.run(program, measure=[case.name for case in SUITES[kernel]])
+
+    assert report.error is None
+    check_console(report.console, SUITES[kernel])
+    emu.check(report, f"{kernel}.{board}")
 
 
 def rounding_doubling_high_multiply(a: int, b: int) -> int:
