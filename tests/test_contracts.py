@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from ruamel.yaml import YAML
+
+from emu.cli.main import app
+from emu.measure.tolerance import load_tolerances
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = {"examples/digits/weights.c", "examples/digits/test_images.c"}
@@ -218,3 +222,28 @@ def test_every_data_file_of_a_package_is_installed() -> None:
         and path.name not in installed
     ]
     assert not left_out
+
+
+def documented_commands() -> list[str]:
+    """Every `emu ...` command line of the README and of the workflow templates."""
+    texts = [path.read_text() for path in (ROOT / "README.md", *(ROOT / "ci").glob("*.yml"))]
+    joined = "\n".join(texts).replace("\\\n", " ")
+    return re.findall(r"(?<![\w/-])emu (?:run|compare|boards) [^\n`|&>#]*", joined)
+
+
+def test_documented_commands_use_options_that_exist() -> None:
+    commands = documented_commands()
+    assert commands
+    for command in commands:
+        words = [word for word in command.split()[1:] if not word.startswith("$")]
+        verbs = words[:2] if words[0] == "boards" else words[:1]
+        node: Any = typer.main.get_command(app)
+        for verb in verbs:
+            node = node.get_command(None, verb)
+        known = {option for parameter in node.params for option in parameter.opts}
+        used = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert used <= known, f"{command}: {sorted(used - known)}"
+
+
+def test_template_of_tolerances_is_read() -> None:
+    assert load_tolerances(ROOT / "ci" / "tolerance.yaml").rules
