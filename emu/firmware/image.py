@@ -123,6 +123,15 @@ class Image:
             return None
         return SourceLine(table.files[table.file_indices[row]], int(table.lines[row]))
 
+    def declared_at(self, function: Symbol) -> SourceLine | None:
+        """Where a function begins in its source: its declaration (GCC) or first statement (clang)."""
+        table = self.line_table
+        row = bisect_right(table.addresses, function.address) - 1
+        if row < 0 or table.addresses[row] != function.address:
+            return self.line_at(function.address)
+        file, line = table.entry_rows[row].tolist()
+        return SourceLine(table.files[file], line) if file >= 0 else None
+
     def function_indices(self, addresses: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         """Index into `functions` of the function at each address, -1 where there is none."""
         return self._functions.indices(addresses)

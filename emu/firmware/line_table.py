@@ -34,6 +34,8 @@ class LineTable:
         addresses: `[rows]`, strictly rising.
         file_indices: `[rows]`, into `files`, -1 where no line is known.
         lines: `[rows]`, 1 or more where `file_indices` is not -1.
+        entry_rows: `[rows, 2]` file index and line of the first row at the address, not the last:
+            at the start of a function that is the line it is declared on.
         files: paths as the compiler wrote them, joined to the directory it ran in.
         error: why the table is empty or cut short, or None.
     """
@@ -41,6 +43,7 @@ class LineTable:
     addresses: npt.NDArray[np.uint32]
     file_indices: npt.NDArray[np.int32]
     lines: npt.NDArray[np.int32]
+    entry_rows: npt.NDArray[np.int32]
     files: tuple[str, ...]
     error: str | None = None
 
@@ -221,8 +224,17 @@ class _Decoder:
         # the start of the next.
         order = np.lexsort((np.arange(len(files)), files != _NO_FILE, addresses))
         addresses, files, lines = addresses[order], files[order], lines[order]
-        last = np.append(addresses[1:] != addresses[:-1], np.ones(min(len(addresses), 1), bool))
-        return LineTable(addresses[last], files[last], lines[last], tuple(self._file_index), error)
+        changes = addresses[1:] != addresses[:-1]
+        one = np.ones(min(len(addresses), 1), bool)
+        last = np.append(changes, one)
+        # Of the rows that know a line: an end of a sequence sorts before them.
+        known = files != _NO_FILE
+        first = known & ~np.append(~one, ~changes & known[:-1])
+        entries = np.stack([files, lines], axis=1)[last]
+        entries[known[last]] = np.stack([files, lines], axis=1)[first]
+        return LineTable(
+            addresses[last], files[last], lines[last], entries, tuple(self._file_index), error
+        )
 
 
 def _unsigned(data: bytes, position: int) -> tuple[int, int]:

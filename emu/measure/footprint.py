@@ -144,7 +144,7 @@ def _symbols(stays: list[_Stay], image: Image, paths: SourcePaths) -> tuple[Symb
         stay = _stay_of(symbol, stays)
         if stay is None:
             continue
-        source = image.line_at(symbol.address) if symbol.kind == "function" else None
+        source = image.declared_at(symbol) if symbol.kind == "function" else None
         found.append(
             SymbolUse(
                 name=symbol.name,

@@ -46,7 +46,7 @@ def attribute(execution: Execution, image: Image, paths: SourcePaths) -> Profile
     functions = []
     for owner, members in _groups(owners):
         symbol = image.functions[owner] if owner >= 0 else None
-        source = image.line_at(symbol.address) if symbol else None
+        source = image.declared_at(symbol) if symbol else None
         causes = _causes(cells, members)
         functions.append(
             FunctionCost(
