@@ -8,11 +8,11 @@ from pathlib import Path
 
 import boards
 from emu.board import Board
-from emu.boardfile.findings import shorten, validate
+from emu.boardfile.findings import validate
 from emu.boardfile.override import apply_overrides
 from emu.boardfile.resolve import resolve
 from emu.boardfile.spec import TimingSpec
-from emu.boardfile.tree import Leaf, find, merge, read_tree
+from emu.boardfile.tree import Leaf, find, merge, quote, read_tree
 from emu.boardfile.tree import Mapping as Tree
 from emu.errors import BoardError, UsageError
 
@@ -94,7 +94,7 @@ def _find_board(name_or_path: str) -> Path:
         if name_or_path in (name_text, path.stem):
             return path
     raise UsageError(
-        f"Board '{shorten(name_or_path)}' is not known. Known boards: {', '.join(sorted(names))}. "
+        f"Board '{quote(name_or_path)}' is not known. Known boards: {', '.join(sorted(names))}. "
         "Or pass a file: --board my.yaml."
     )
 
@@ -122,18 +122,18 @@ def _read_chip(reference: Leaf, named_in: Path, files: list[str]) -> Tree:
     if name.endswith(_SUFFIXES):
         path = named_in.parent / name
         if not path.is_file():
-            raise BoardError(f"{reference.place}: there is no chip file '{shorten(str(path))}'.")
+            raise BoardError(f"{reference.place}: there is no chip file '{quote(str(path))}'.")
     else:
         known = {path.stem: path for path in sorted((_SHIPPED / "chips").glob("*.yaml"))}
         if name not in known:
             raise BoardError(
-                f"{reference.place}: chip '{shorten(name)}' is not known; known are "
+                f"{reference.place}: chip '{quote(name)}' is not known; known are "
                 f"{', '.join(known)}, or name a file beside this one, such as my_chip.yaml."
             )
         path = known[name]
     label = _label(path)
     if label in files or len(files) > _LONGEST_CHAIN_COUNT:
-        raise BoardError(f"{reference.place}: '{shorten(name)}' extends itself in the end.")
+        raise BoardError(f"{reference.place}: '{quote(name)}' extends itself in the end.")
     files.append(label)
     return _extended(read_tree(path, label), path, files)
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from emu.boardfile.findings import Problem, shorten, suggest
+from emu.boardfile.findings import Problem, suggest
 from emu.boardfile.override import SECTIONS
 from emu.boardfile.spec import RESERVED_NAMES, BoardSpec, ClockSpec, RegionSpec
-from emu.boardfile.tree import Mapping, Path_, find_nearest
+from emu.boardfile.tree import Mapping, Path_, find_nearest, quote
 from emu.units import format_bytes, format_hz
 
 _ADDRESS_SPACE_BYTES = 1 << 32
@@ -58,7 +58,7 @@ class _Check:
     def core(self, cores: tuple[str, ...]) -> Iterator[Problem]:
         core = self._spec.chip.core
         if core not in cores:
-            sentence = f"core '{shorten(core)}' is not known; {suggest(core, cores)}"
+            sentence = f"core '{quote(core)}' is not known; {suggest(core, cores)}"
             yield self._problem(sentence, ("chip", "core"))
 
     def regions(self) -> Iterator[Problem]:
@@ -69,7 +69,7 @@ class _Check:
             if not _REGION_NAME.fullmatch(name) or name in RESERVED_NAMES:
                 why = "is taken" if name in RESERVED_NAMES else "is no region name"
                 yield self._problem(
-                    f"'{shorten(name)}' {why}; use lower-case letters, digits and '_'.", path
+                    f"'{quote(name)}' {why}; use lower-case letters, digits and '_'.", path
                 )
             if region.start + region.size_bytes > _ADDRESS_SPACE_BYTES:
                 yield self._problem(
@@ -116,14 +116,14 @@ class _Check:
             if target is None or region.alias_of == name:
                 others = [other for other in regions if other != name]
                 yield self._problem(
-                    f"region '{name}' is an alias of '{shorten(region.alias_of)}', which is no "
+                    f"region '{name}' is an alias of '{quote(region.alias_of)}', which is no "
                     f"other region; {suggest(region.alias_of, others)}",
                     alias,
                 )
             elif target.alias_of is not None:
                 yield self._problem(
                     f"region '{name}' is an alias of '{region.alias_of}', itself an alias; name "
-                    f"'{shorten(target.alias_of)}'.",
+                    f"'{quote(target.alias_of)}'.",
                     alias,
                 )
             elif (region.kind, region.size_bytes) != (target.kind, target.size_bytes):
@@ -232,10 +232,10 @@ class _Check:
             path = ("placement", "symbols", symbol)
             if "+" in name:
                 yield self._problem(
-                    f"symbol '{shorten(symbol)}' needs one region, not '{shorten(name)}'.", path
+                    f"symbol '{quote(symbol)}' needs one region, not '{quote(name)}'.", path
                 )
             else:
-                yield from self._run(f"symbol '{shorten(symbol)}'", (name,), path)
+                yield from self._run(f"symbol '{quote(symbol)}'", (name,), path)
         if sound:
             yield from self._room(placed)
 
@@ -245,7 +245,7 @@ class _Check:
         for name in names:
             if name not in regions:
                 yield self._problem(
-                    f"{what} is placed in '{shorten(name)}', which is no region of "
+                    f"{what} is placed in '{quote(name)}', which is no region of "
                     f"{self._spec.chip.name}; {suggest(name, regions)}",
                     path,
                 )

@@ -14,7 +14,18 @@ from pydantic.fields import FieldInfo
 
 from emu.board import Assumption
 from emu.boardfile.spec import SOURCE_HELP, BoardSpec, FactMark, Spec, is_source
-from emu.boardfile.tree import Leaf, Mapping, Node, Path_, Place, find, find_nearest, to_plain
+from emu.boardfile.tree import (
+    Leaf,
+    Mapping,
+    Node,
+    Path_,
+    Place,
+    find,
+    find_nearest,
+    printable,
+    quote,
+    to_plain,
+)
 from emu.errors import BoardError, EmuError, UsageError
 
 _MOST_PROBLEMS_COUNT = 20
@@ -28,12 +39,14 @@ class Problem:
     sentence: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.sentence}"
+        return printable(f"{self.place}: {self.sentence}")
 
 
 def refuse(problems: Iterable[Problem]) -> EmuError:
     """The exception for some problems. What an option caused is blamed on the option alone."""
-    ordered = sorted(set(problems), key=lambda problem: (problem.place.file, problem.place.line))
+    ordered = sorted(
+        dict.fromkeys(problems), key=lambda problem: (problem.place.file, problem.place.line)
+    )
     for problem in ordered:
         if problem.place.is_option:
             return UsageError(str(problem))
@@ -103,11 +116,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(names)}."
 
 
-def shorten(text: str) -> str:
-    """A user's text, short enough to quote."""
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _explain(tree: Mapping, error: ValidationError) -> Iterator[Problem]:
     details = error.errors(include_url=False)
     unknown_in = {
@@ -132,7 +140,7 @@ def _sentence(tree: Mapping, node: Node, loc: Path_, key: str, message: str, kin
     model = _model_at(loc[:-1])
     if kind == "extra_forbidden":
         what = model.what if model else "this mapping"
-        return f"'{shorten(word)}' is not a key of {what}; {suggest(word, _keys(model))}"
+        return f"'{quote(word)}' is not a key of {what}; {suggest(word, _keys(model))}"
     if kind == "missing":
         where = dotted(tree, loc[:-1]) or (model.what if model else "the file")
         return f"{where} has no '{word}'; add it."
@@ -154,7 +162,7 @@ def _sentence(tree: Mapping, node: Node, loc: Path_, key: str, message: str, kin
 
 def _found(node: Node) -> str:
     if isinstance(node, Leaf):
-        return "empty" if node.text is None else f"'{shorten(node.text)}'"
+        return "empty" if node.text is None else f"'{quote(node.text)}'"
     return "a mapping" if isinstance(node, Mapping) else "a list"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from emu.boardfile.findings import shorten, suggest
+from emu.boardfile.findings import suggest
 from emu.boardfile.spec import ArtSpec, CacheSpec, RegionSpec, Spec, TcmSpec, TimingSpec
-from emu.boardfile.tree import Leaf, Place, find
+from emu.boardfile.tree import Leaf, Place, find, quote
 from emu.boardfile.tree import Mapping as Tree
 from emu.errors import UsageError
 
@@ -40,7 +40,7 @@ def parse_assignments(option: str, items: Iterable[str]) -> dict[str, str]:
         key, equals, value = (part.strip() for part in item.partition("="))
         if not (key and equals and value):
             example = "clock_hz=400M" if option == "--set" else "weights=dtcm"
-            raise UsageError(f"{option} '{shorten(item)}' is not KEY=VALUE, as {option} {example}.")
+            raise UsageError(f"{option} '{quote(item)}' is not KEY=VALUE, as {option} {example}.")
         if made.setdefault(key, value) != value:
             raise UsageError(f"{option} gives '{key}' twice: {made[key]} and {value}; keep one.")
     return made
@@ -53,10 +53,10 @@ def apply_overrides(tree: Tree, set_: Mapping[str, str], place: Mapping[str, str
         UsageError: no such key, or no such section or symbol name.
     """
     for key, value in set_.items():
-        option = f"--set {shorten(key)}={shorten(value)}"
+        option = f"--set {quote(key)}={quote(value)}"
         tree = tree.put(_path(tree, key, option), _leaf(value, option))
     for key, value in place.items():
-        option = f"--place {shorten(key)}={shorten(value)}"
+        option = f"--place {quote(key)}={quote(value)}"
         path: tuple[str, ...]
         if key in SECTIONS:
             path = ("placement", key)
@@ -64,7 +64,7 @@ def apply_overrides(tree: Tree, set_: Mapping[str, str], place: Mapping[str, str
             path = ("placement", "symbols", key)
         else:
             raise UsageError(
-                f"{option}: '{shorten(key)}' is neither {', '.join(SECTIONS)} nor the name of a "
+                f"{option}: '{quote(key)}' is neither {', '.join(SECTIONS)} nor the name of a "
                 "C object."
             )
         tree = tree.put(path, _leaf(value, option))
@@ -87,7 +87,7 @@ def _path(tree: Tree, key: str, option: str) -> tuple[str, ...]:
         fields = [field for field in _PARTS[head].model_fields if field != "source"]
         if name in fields:
             return ("chip", head, name)
-        raise UsageError(f"{option}: {head} has no '{shorten(name)}'; {suggest(name, fields)}")
+        raise UsageError(f"{option}: {head} has no '{quote(name)}'; {suggest(name, fields)}")
     if dot and head in regions_known:
         if name in TimingSpec.model_fields and name != "source":
             return ("chip", "regions", head, "timing", name)
@@ -96,11 +96,11 @@ def _path(tree: Tree, key: str, option: str) -> tuple[str, ...]:
         fields = [field for field in RegionSpec.model_fields if field not in _NOT_SETTABLE]
         fields += [field for field in TimingSpec.model_fields if field != "source"]
         raise UsageError(
-            f"{option}: region '{head}' has no '{shorten(name)}'; {suggest(name, fields)}"
+            f"{option}: region '{head}' has no '{quote(name)}'; {suggest(name, fields)}"
         )
     parts = [part for part in _PARTS if part != "art" or find(tree, ("chip", "art"))]
     raise UsageError(
-        f"{option}: '{shorten(key)}' cannot be set; settable are {', '.join(_BOARD_KEYS)}, fields "
+        f"{option}: '{quote(key)}' cannot be set; settable are {', '.join(_BOARD_KEYS)}, fields "
         f"of {', '.join(parts)} such as dcache.size_bytes, and fields of the regions "
         f"{', '.join(regions_known)} such as flash.wait_states."
     )

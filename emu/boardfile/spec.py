@@ -16,6 +16,7 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from emu.board import Bus, RegionKind
+from emu.boardfile.tree import quote
 from emu.errors import UsageError
 from emu.units import format_bytes, parse_frequency_hz, parse_size_bytes
 
@@ -128,7 +129,7 @@ def _real(lowest: float, highest: float) -> Callable[[object], float]:
 def _flag(value: object) -> bool:
     text = value.strip().lower() if isinstance(value, str) else ""
     if text not in ("true", "false"):
-        raise _refuse(f"'{value}' is neither true nor false.")
+        raise _refuse(f"'{quote(str(value))}' is neither true nor false.")
     return text == "true"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +23,12 @@ from emu.errors import BoardError
 _LARGEST_FILE_BYTES = 256 * 1024  # a board file is a few kilobytes; more is another kind of file
 _MOST_VALUES_COUNT = 20_000  # anchors can multiply a small file without end
 _DEEPEST_COUNT = 12
-_PLAIN_TAG = "tag:yaml.org,2002:"
 _NULL_TAG = "tag:yaml.org,2002:null"
+# What plain YAML resolves to without a tag being written.
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("str", "null", "int", "float", "bool", "timestamp", "map", "seq", "merge", "value")
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,20 @@ class Mapping:
 
 Node = Leaf | Sequence | Mapping
 Path_ = tuple[str | int, ...]
+_LONGEST_QUOTE_COUNT = 60  # characters
 Plain = str | None | list["Plain"] | dict[str, "Plain"]
+
+
+def quote(text: str) -> str:
+    """A user's text as it may stand in a one-line sentence: short, without control characters."""
+    if len(text) > _LONGEST_QUOTE_COUNT:
+        text = text[: _LONGEST_QUOTE_COUNT - 3] + "..."
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """`text` with line breaks and control characters as their escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def find(node: Node, path: Path_) -> Node | None:
@@ -130,7 +148,9 @@ def read_tree(path: Path, label: str) -> Mapping:
     """
     text = _read_text(path, label)
     try:
-        root = YAML(typ="safe", pure=True).compose(io.StringIO(text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an anchor given twice is odd, and allowed by YAML
+            root = YAML(typ="safe", pure=True).compose(io.StringIO(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
@@ -192,8 +212,10 @@ class _Converter:
         self._values_count += 1
         if self._values_count > _MOST_VALUES_COUNT or depth > _DEEPEST_COUNT:
             raise BoardError(f"{place}: the file holds too many or too deeply nested values.")
-        if not str(node.tag).startswith(_PLAIN_TAG):
-            raise BoardError(f"{place}: the tag '{node.tag}' has no meaning in a board file.")
+        if str(node.tag) not in _PLAIN_TAGS:
+            raise BoardError(
+                f"{place}: the tag '{quote(str(node.tag))}' has no meaning in a board file."
+            )
         if isinstance(node, ScalarNode):
             return Leaf(None if str(node.tag) == _NULL_TAG else str(node.value), place)
         if isinstance(node, SequenceNode):
@@ -213,7 +235,9 @@ class _Converter:
             key = str(key_node.value)
             if key in entries:
                 first = entries[key].place.line
-                raise BoardError(f"{key_place}: '{key}' is given twice, first in line {first}.")
+                raise BoardError(
+                    f"{key_place}: '{quote(key)}' is given twice, first in line {first}."
+                )
             # An alias stands where it is used, not where its anchor was.
             entries[key] = self.convert(value_node, key_place, depth + 1)
         if entries.keys() == {"value", "source"}:
@@ -237,4 +261,4 @@ def _with_source(entries: dict[str, Node]) -> Iterator[tuple[str, Node]]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")
+    return printable(" ".join(text.split()).rstrip("."))

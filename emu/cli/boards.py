@@ -94,7 +94,7 @@ def show(
 def check(
     boards: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[BOARD]...", help="Names or YAML files; all shipped ones if none."),
+        typer.Argument(metavar="BOARD", help="Names or YAML files; all shipped ones if none."),
     ] = None,
     list_assumed: Annotated[
         bool,
@@ -128,11 +128,11 @@ def schema_(json_: _Json = "-") -> None:
 
 
 def _stdout() -> Console:
-    return _console(Console())
+    return _console(Console(markup=False, emoji=False, highlight=False))
 
 
 def _stderr() -> Console:
-    return _console(Console(stderr=True, highlight=False))
+    return _console(Console(stderr=True, markup=False, emoji=False, highlight=False))
 
 
 def _console(console: Console) -> Console:
