@@ -12,7 +12,7 @@ from emu.boardfile.findings import validate
 from emu.boardfile.override import apply_overrides
 from emu.boardfile.resolve import resolve
 from emu.boardfile.spec import TimingSpec
-from emu.boardfile.tree import Leaf, find, merge, quote, read_tree
+from emu.boardfile.tree import Leaf, find, merge, printable, quote, read_tree
 from emu.boardfile.tree import Mapping as Tree
 from emu.errors import BoardError, UsageError
 
@@ -91,7 +91,7 @@ def _find_board(name_or_path: str) -> Path:
         if isinstance(name, Leaf) and name.text:
             names[name.text] = path
     for name_text, path in names.items():
-        if name_or_path in (name_text, path.stem):
+        if name_or_path.lower() in (name_text, path.stem):
             return path
     raise UsageError(
         f"Board '{quote(name_or_path)}' is not known. Known boards: {', '.join(sorted(names))}. "
@@ -103,7 +103,7 @@ def _label(path: Path) -> str:
     """A file as refusals and reports name it: shipped ones do not tell where they are installed."""
     if path.is_relative_to(_SHIPPED):
         return f"boards/{path.relative_to(_SHIPPED).as_posix()}"
-    return str(path)
+    return printable(str(path))
 
 
 def _with_chip(tree: Tree, board_path: Path, files: list[str]) -> Tree:
@@ -121,7 +121,7 @@ def _read_chip(reference: Leaf, named_in: Path, files: list[str]) -> Tree:
     name = reference.text or ""
     if name.endswith(_SUFFIXES):
         path = named_in.parent / name
-        if not path.is_file():
+        if not _is_file(path):
             raise BoardError(f"{reference.place}: there is no chip file '{quote(str(path))}'.")
     else:
         known = {path.stem: path for path in sorted((_SHIPPED / "chips").glob("*.yaml"))}
@@ -136,6 +136,13 @@ def _read_chip(reference: Leaf, named_in: Path, files: list[str]) -> Tree:
         raise BoardError(f"{reference.place}: '{quote(name)}' extends itself in the end.")
     files.append(label)
     return _extended(read_tree(path, label), path, files)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be read
+        return False
 
 
 def _extended(chip: Tree, path: Path, files: list[str]) -> Tree:

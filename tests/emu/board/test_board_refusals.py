@@ -355,6 +355,12 @@ CASES = (
         "b.yaml:4: there is no chip file 'small_chip.yaml'.",
     ),
     Case(
+        "chip_file_name_too_long",
+        "chip:\n  name: SMALL",
+        f"chip: {'a' * 3000}.yaml\nother:\n  name: SMALL",
+        f"b.yaml:4: there is no chip file '{'a' * 57}...'.",
+    ),
+    Case(
         "chip_is_a_list",
         "chip:\n  name: SMALL",
         "chip: [stm32h743]\nother:\n  name: SMALL",

@@ -69,7 +69,8 @@ def test_every_document_key_is_known(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_file_stem_is_a_name_too(name: str) -> None:
+def test_the_file_stem_and_capitals_are_names_too(name: str) -> None:
+    assert load_board(name.upper()) == load_board(name)
     assert load_board(f"stm32{name}") == load_board(name)
 
 
