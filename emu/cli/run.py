@@ -38,7 +38,7 @@ def run(
         ),
     ] = "h743",
     toolchain: Annotated[
-        str,
+        Literal["zig", "gcc"],
         typer.Option(help="zig (clang, comes along) or gcc (arm-none-eabi-gcc from PATH)."),
     ] = "zig",
     include: Annotated[
@@ -153,6 +153,7 @@ def run(
             max_cycles=_count(max_cycles),
             timeout_s=timeout,
             trace=trace,
+            on_warning=lambda text: typer.echo(text, err=True),
             on_console=live.write,
             on_progress=live.progress,
         )

@@ -20,6 +20,7 @@ from emu.measure.trace import save_trace
 
 if TYPE_CHECKING:
     from emu.firmware.build import Build
+    from emu.firmware.toolchain import ToolchainName
 
 Source = str | Path
 _C_SUFFIXES = (".c", ".s", ".S", ".o", ".a")
@@ -32,21 +33,23 @@ class Firmware:
 
     Attributes:
         compiler: None for an ELF that was built elsewhere.
-        entry: the function to start at, None for reset.
+        source_root: folder that names in the debug information are relative to.
+        warnings: what compiler and linker said, one line each.
     """
 
     image: Image
     compiler: CompilerOrigin | None = None
     sources: tuple[str, ...] = ()
     source_sha256: str | None = None
-    notes: tuple[str, ...] = ()
+    source_root: Path | None = None
+    warnings: str = ""
 
 
 def run(
     source: Source | Sequence[Source],
     *,
     board: str | Path | Board = "h743",
-    toolchain: str = "zig",
+    toolchain: ToolchainName = "zig",
     include_dirs: Iterable[Source] = (),
     defines: Iterable[str] | Mapping[str, str | int] = (),
     cflags: Iterable[str] = (),
@@ -61,6 +64,7 @@ def run(
     timeout_s: float | None = None,
     trace: Source | None = None,
     limits: Iterable[str] | Mapping[str, str | int | float] = (),
+    on_warning: Callable[[str], None] | None = None,
     on_console: Callable[[bytes], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     machine: Machine | None = None,
@@ -88,6 +92,7 @@ def run(
         trace: write the SRAM trace here (`.npz`); every access is hooked then.
         limits: bounds on numbers of the report, such as `{"latency_ms": 50}` or
             `["peak_sram_bytes=320K"]`.
+        on_warning: gets what the compiler warned of, if it did.
         on_console: gets each piece of console output as it appears.
         on_progress: gets (cycles, instructions) a few times a second.
         machine: the machine to run on; None takes the default one.
@@ -112,6 +117,8 @@ def run(
         optimisation=optimisation,
         entry=entry,
     )
+    if firmware.warnings and on_warning is not None:
+        on_warning(firmware.warnings)
     measured = (measure,) if isinstance(measure, str) else tuple(measure)
     report = execute(
         firmware,
@@ -139,7 +146,7 @@ def prepare(
     source: Source | Sequence[Source],
     board: Board,
     *,
-    toolchain: str = "zig",
+    toolchain: ToolchainName = "zig",
     include_dirs: Iterable[Source] = (),
     defines: Iterable[str] | Mapping[str, str | int] = (),
     cflags: Iterable[str] = (),
@@ -183,8 +190,6 @@ def execute(
     """
     _check_symbols(firmware.image, options)
     execution = (machine or _default_machine()).run(firmware.image, board, options)
-    if firmware.notes:
-        execution = replace(execution, notes=(*firmware.notes, *execution.notes))
     if trace is not None and execution.trace is not None:
         save_trace(execution.trace, trace)
     return summarise(
@@ -192,7 +197,7 @@ def execute(
         firmware.image,
         board,
         options,
-        paths=SourcePaths(Path.cwd()),
+        paths=SourcePaths(Path.cwd(), firmware.source_root),
         tool_version=tool_version(),
         compiler=firmware.compiler,
         sources=firmware.sources,
@@ -276,11 +281,11 @@ def _define_texts(defines: Iterable[str] | Mapping[str, str | int]) -> tuple[str
 def _built(built: Build, paths: tuple[Path, ...]) -> Firmware:
     return Firmware(
         image=load_elf(built.elf),
-        compiler=CompilerOrigin(
-            name=built.compiler, version=built.compiler_version, flags=built.flags
-        ),
+        compiler=CompilerOrigin(name=built.toolchain, version=built.compiler, flags=built.flags),
         sources=tuple(str(path) for path in paths),
         source_sha256=built.source_sha256,
+        source_root=built.source_root,
+        warnings=built.warnings,
     )
 
 

@@ -8,16 +8,27 @@ from pathlib import Path
 
 
 class SourcePaths:
-    """Shortens the absolute paths that compilers write.
+    """Shortens the paths that compilers write.
 
     Args:
         base: paths below it are given relative to it; others stay as they are.
+        root: folder that relative names in the debug information are relative to, if one is known.
+            Names that no file of it has (the C library's, the runtime's) stay as they are.
     """
 
-    def __init__(self, base: Path) -> None:
-        prefix = os.path.join(os.path.realpath(base), "")  # noqa: PTH118 - a prefix, not a path
-        self.present = lru_cache(maxsize=None)(lambda file: _shorten(file, prefix))
+    def __init__(self, base: Path, root: Path | None = None) -> None:
+        self._prefix = os.path.join(os.path.realpath(base), "")  # noqa: PTH118 - a prefix, no path
+        self._root = root
+        self.present = lru_cache(maxsize=None)(self._present)
 
-
-def _shorten(file: str, prefix: str) -> str:
-    return file[len(prefix) :] if file.startswith(prefix) and len(file) > len(prefix) else file
+    def _present(self, file: str) -> str:
+        path = file
+        if (
+            self._root is not None
+            and not Path(file).is_absolute()
+            and (self._root / file).is_file()
+        ):
+            path = os.path.realpath(self._root / file)
+        if path.startswith(self._prefix) and len(path) > len(self._prefix):
+            return path[len(self._prefix) :]
+        return path
