@@ -124,7 +124,7 @@ class Image:
         return SourceLine(table.files[table.file_indices[row]], int(table.lines[row]))
 
     def declared_at(self, function: Symbol) -> SourceLine | None:
-        """Where a function begins in its source: its declaration (GCC) or first statement (clang)."""
+        """Where a function begins: its declaration (as GCC says it) or first statement (clang)."""
         table = self.line_table
         row = bisect_right(table.addresses, function.address) - 1
         if row < 0 or table.addresses[row] != function.address:
@@ -145,6 +145,14 @@ class Image:
     def objects(self) -> tuple[Symbol, ...]:
         """Variables and constants, one a stretch of memory."""
         return self._objects.symbols
+
+    @cached_property
+    def owned_bytes(self) -> tuple[tuple[Symbol, int], ...]:
+        """Functions and objects with the bytes that are theirs alone, so that they add up."""
+        ordered = sorted(
+            (*self.functions, *self.objects), key=lambda item: (item.address, -item.size_bytes)
+        )
+        return _Stretches.of(ordered).owned_bytes()
 
     @cached_property
     def line_table(self) -> LineTable:
@@ -216,6 +224,13 @@ class _Stretches:
         row = bisect_right(self._starts, address) - 1
         owner = self._owners[row] if row >= 0 else -1
         return self.symbols[owner] if owner >= 0 else None
+
+    def owned_bytes(self) -> tuple[tuple[Symbol, int], ...]:
+        sums = [0] * len(self.symbols)
+        for owner, start, end in zip(self._owners, self._starts, self._starts[1:], strict=False):
+            if owner >= 0:
+                sums[owner] += end - start
+        return tuple(zip(self.symbols, sums, strict=True))
 
     def indices(self, addresses: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         if not self._starts:
@@ -433,7 +448,9 @@ def _symbols(elf: ELFFile, data: bytes, path: Path) -> tuple[Symbol, ...]:
 
 def _with_inferred_sizes(ordered: list[_RawSymbol]) -> tuple[Symbol, ...]:
     """Give a function or object of size 0, as in assembly, the bytes up to the next one."""
-    symbols = []
+    sized = {(raw.address, raw.kind): raw for raw in reversed(ordered) if raw.negative_size}
+    symbols: list[Symbol] = []
+    inferred: set[int] = set()  # indices of symbols whose size is a guess: the last to lend a name
     following: dict[str, int] = {}  # next address with a symbol, by section
     after: dict[str, int] = {}  # the one behind that, for several symbols at one address
     for raw in reversed(ordered):
@@ -442,9 +459,14 @@ def _with_inferred_sizes(ordered: list[_RawSymbol]) -> tuple[Symbol, ...]:
             if following.get(raw.section) != raw.address:
                 after[raw.section] = following.get(raw.section, raw.section_end)
             if size == 0 and raw.kind != "other":
-                size = max(0, after[raw.section] - raw.address)
+                alias = sized.get((raw.address, raw.kind))
+                size = -alias.negative_size if alias else after[raw.section] - raw.address
+                inferred.add(len(symbols))
             if raw.kind != "other":
                 following[raw.section] = raw.address
         symbols.append(Symbol(raw.name, raw.address, size, raw.kind, raw.section))
-    symbols.reverse()  # so that the sort, which is stable, keeps the better alias first
-    return tuple(sorted(symbols, key=lambda item: (item.address, -item.size_bytes)))
+    best_first = sorted(
+        range(len(symbols)),
+        key=lambda at: (symbols[at].address, -symbols[at].size_bytes, at in inferred, -at),
+    )
+    return tuple(symbols[at] for at in best_first)

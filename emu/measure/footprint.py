@@ -140,7 +140,7 @@ def _mark_in(region: Region, board: Board, mark: tuple[int, int] | None) -> int 
 
 def _symbols(stays: list[_Stay], image: Image, paths: SourcePaths) -> tuple[SymbolUse, ...]:
     found = []
-    for symbol in (*image.functions, *image.objects):
+    for symbol, size_bytes in image.owned_bytes:
         stay = _stay_of(symbol, stays)
         if stay is None:
             continue
@@ -151,7 +151,7 @@ def _symbols(stays: list[_Stay], image: Image, paths: SourcePaths) -> tuple[Symb
                 region=stay.region,
                 section=stay.section.name,
                 kind=stay.section.kind,
-                size_bytes=symbol.size_bytes,
+                size_bytes=size_bytes,
                 file=paths.present(source.file) if source else None,
                 line=source.line if source else None,
             )
