@@ -95,7 +95,8 @@ class CallStats:
 @dataclass(frozen=True)
 class StackMark:
     """The deepest point of the stack. `call_path` holds code addresses, outermost first, the
-    last one being where the deepest point was reached."""
+    last one being where the deepest point was reached.
+    """
 
     top: int
     lowest: int

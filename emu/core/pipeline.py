@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from emu.core.compiled import compiled
 from emu.core.decode import (
     FIRST_S,
     FLAGS,
@@ -133,7 +133,7 @@ def initial_state() -> npt.NDArray[np.int32]:
     return np.zeros(S_COLUMNS, np.int32)
 
 
-@numba.njit(cache=True, inline="never")  # type: ignore[untyped-decorator]  # numba has no types
+@compiled
 def simulate_block(
     state: npt.NDArray[np.int32],
     edge: int,

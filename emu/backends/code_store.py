@@ -1,0 +1,330 @@
+"""Blocks that the machine has met, in the arrays that the hooks read.
+
+A block is decoded, packed for the scoreboard and given its address program once. Arrays grow by
+doubling; after a growth their new addresses go back into the hook's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emu.backends.hooks import rebuild_hashes
+from emu.backends.layout import NODE_COLUMNS, Block, BlockFlag, Clu, Grp, Tra, Word
+from emu.board import Board, Region
+from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
+from emu.core.decode import Attribute, End, Instruction, decode_block
+from emu.core.pipeline import (
+    D_COLUMNS,
+    I_COLUMNS,
+    MAX_VARIANT_GROUPS,
+    S_COLUMNS,
+    VARIANT_BITS,
+    initial_state,
+    pack_block,
+    simulate_block,
+)
+from emu.core.timing_table import TimingTable
+
+
+class Grid:
+    """A growing two-dimensional array whose address the hooks know."""
+
+    def __init__(
+        self, machine: npt.NDArray[np.int64], word: Word, columns: int, dtype: Any, rows: int
+    ) -> None:
+        self._machine = machine
+        self._word = word
+        self.data = np.zeros((rows, columns), dtype)
+        self.count = 0
+        self._publish()
+
+    def _publish(self) -> None:
+        self._machine[self._word] = self.data.ctypes.data
+
+    def reserve(self, rows: int) -> None:
+        """Make room for `rows` more."""
+        need = self.count + rows
+        if need <= len(self.data):
+            return
+        grown = np.zeros((max(need, 2 * len(self.data)), self.data.shape[1]), self.data.dtype)
+        grown[: len(self.data)] = self.data
+        self.data = grown
+        self._publish()
+
+    def extend(self, rows: npt.NDArray[Any]) -> int:
+        """Append; returns the index of the first new row."""
+        first = self.count
+        self.reserve(len(rows))
+        self.data[first : first + len(rows)] = rows
+        self.count = first + len(rows)
+        return first
+
+
+@dataclass(frozen=True)
+class StoredBlock:
+    """What Python keeps of a block for the report."""
+
+    address: int
+    size_bytes: int
+    instructions: tuple[Instruction, ...]
+    addresses: AddressProgram
+    first_row: int
+
+
+def cluster_accesses(accesses: list[Access]) -> list[tuple[int, int, bool, int, int]]:
+    """Accesses of one group as `(low, high, is_store, words, row)` no longer than a cache line.
+
+    `high` is the last byte, inclusive. Longer accesses are cut at multiples of the line length
+    from their start.
+    """
+    pieces: list[tuple[int, int, bool, int, int]] = []
+    for access in accesses:
+        offset, left, words = access.offset, access.size_bytes, access.words
+        while left > 0:
+            length = min(left, LINE_BYTES)
+            part = min(words, max(1, length // 4)) if left > length else words
+            pieces.append((offset, offset + length - 1, access.is_store, part, access.row))
+            offset, left, words = offset + length, left - length, words - part
+    pieces.sort(key=lambda piece: (piece[2], piece[0], piece[4]))
+    clusters: list[tuple[int, int, bool, int, int]] = []
+    for low, high, is_store, words, row in pieces:
+        if clusters:
+            last = clusters[-1]
+            if last[2] == is_store and high - last[0] < LINE_BYTES and low >= last[0]:
+                merged = (last[0], max(last[1], high), is_store, last[3] + words, min(last[4], row))
+                clusters[-1] = merged
+                continue
+        clusters.append((low, high, is_store, words, row))
+    clusters.sort(key=lambda cluster: cluster[4])
+    return clusters
+
+
+def variant_masks(
+    instructions: tuple[Instruction, ...], program: AddressProgram
+) -> list[tuple[int, bool]]:
+    """For each group the low address bits that timing depends on, and whether it stores narrowly.
+
+    Two plain loads in a row may pair when their word banks differ, so their groups keep all three
+    bits; otherwise only the bits that decide alignment matter.
+    """
+    masks = [0] * len(program.groups)
+    narrow = [False] * len(program.groups)
+    previous: int | None = None
+    for instruction, (group, _) in zip(instructions, program.placed, strict=True):
+        memory = instruction.memory
+        if memory is None:
+            previous = None if instruction.attributes & Attribute.SINGLE else previous
+            continue
+        plain = not instruction.attributes & Attribute.SINGLE
+        if group >= 0:
+            masks[group] |= memory.word_bytes - 1
+            if memory.is_store and memory.word_bytes < 4:
+                narrow[group] = True
+        if plain and not memory.is_store:
+            if previous is not None and previous >= 0 and group >= 0:
+                masks[group] |= 7
+                masks[previous] |= 7
+            previous = group
+        else:
+            previous = None
+    return [
+        (7 if is_narrow else mask, is_narrow) for mask, is_narrow in zip(masks, narrow, strict=True)
+    ]
+
+
+class CodeStore:
+    """All blocks of one run."""
+
+    def __init__(
+        self,
+        machine: npt.NDArray[np.int64],
+        board: Board,
+        table: TimingTable,
+        function_number: Callable[[int], int],
+    ) -> None:
+        self._machine = machine
+        self._board = board
+        self._table = table
+        self._function_number = function_number
+        self.stored: list[StoredBlock] = []
+        self.pages = np.full(1 << 18, -1, np.int32)
+        machine[Word.PAGES] = self.pages.ctypes.data
+        self.lookup = Grid(machine, Word.LOOKUP, 1 << 13, np.int32, 16)
+        self.blocks = Grid(machine, Word.BLOCKS, int(Block.COUNT), np.int64, 1024)
+        self.rows = Grid(machine, Word.ROWS, I_COLUMNS, np.int32, 8192)
+        self.row_stalls = Grid(machine, Word.ROW_STALLS, 4, np.int64, 8192)
+        self.uses = Grid(machine, Word.USES, 2, np.int32, 16384)
+        self.defs = Grid(machine, Word.DEFS, 3, np.int32, 16384)
+        self.nodes = Grid(machine, Word.NODES, NODE_COLUMNS, np.int64, 1024)
+        self.groups = Grid(machine, Word.GROUPS, int(Grp.COLUMNS), np.int64, 4096)
+        self.clusters = Grid(machine, Word.CLUSTERS, int(Clu.COLUMNS), np.int64, 8192)
+        self.sequence = Grid(machine, Word.SEQUENCE, 1, np.int32, 8192)
+        self.transitions = Grid(machine, Word.TRANSITIONS, int(Tra.COLUMNS), np.int64, 4096)
+        self.states = Grid(machine, Word.STATES, S_COLUMNS, np.int32, 2048)
+        self.transition_hash = np.zeros(0, np.int32)
+        self.state_hash = np.zeros(0, np.int32)
+        self.states.extend(initial_state()[None])
+        machine[Word.STATE_COUNT] = 1
+        self.make_room()
+
+    def make_room(self) -> None:
+        """Grow the memo tables and rebuild their hashes, which compiled code looks up."""
+        machine = self._machine
+        self.states.count = int(machine[Word.STATE_COUNT])
+        self.transitions.count = int(machine[Word.TRANSITION_COUNT])
+        self.states.reserve(max(1024, self.states.count))
+        self.transitions.reserve(max(2048, self.transitions.count))
+        machine[Word.STATE_CAPACITY] = len(self.states.data)
+        machine[Word.TRANSITION_CAPACITY] = len(self.transitions.data)
+        for word, mask, rows, name in (
+            (Word.STATE_HASH, Word.STATE_MASK, len(self.states.data), "state_hash"),
+            (
+                Word.TRANSITION_HASH,
+                Word.TRANSITION_MASK,
+                len(self.transitions.data),
+                "transition_hash",
+            ),
+        ):
+            size = 1 << (2 * rows - 1).bit_length()
+            if len(getattr(self, name)) != size:
+                table = np.zeros(size, np.int32)
+                setattr(self, name, table)
+                machine[word] = table.ctypes.data
+                machine[mask] = size - 1
+        rebuild_hashes(machine)
+
+    def add(self, code: bytes, address: int) -> StoredBlock:
+        """Decode a block and publish it to the hooks."""
+        table, machine = self._table, self._machine
+        instructions = tuple(decode_block(code, address, table))
+        program = analyse_addresses(instructions)
+        packed = pack_block(instructions, program.placed, self.uses.count, self.defs.count)
+        self.uses.extend(packed.uses.reshape(-1, 2))
+        self.defs.extend(packed.defs.reshape(-1, 3))
+        self.row_stalls.reserve(len(packed.rows))
+        first_row = self.rows.extend(packed.rows)
+        self.row_stalls.count = self.rows.count
+        stored = StoredBlock(address, len(code), instructions, program, first_row)
+        self.stored.append(stored)
+
+        row = np.zeros(int(Block.COUNT), np.int64)
+        row[Block.KEY] = address | (len(code) << 32)
+        row[Block.LAST_KEY] = -1
+        row[Block.EPOCH] = -1
+        row[Block.SHAPE] = len(instructions) | (-program.stack_delta_bytes << 32)
+        row[Block.FIRST_ROW] = first_row
+        row[Block.LAST_ROW] = first_row + len(instructions)
+        row[Block.FUNCTION] = self._function_number(address)
+        first_node, node_count = self._add_nodes(program)
+        row[Block.NODES] = first_node | (node_count << 32)
+        first_group, flip = self._add_groups(instructions, program, first_row)
+        row[Block.PROGRAM] = first_group | (len(program.groups) << 32)
+        row[Block.VARIANT] = flip
+        words = [
+            first_row + i
+            for i, insn in enumerate(instructions)
+            if insn.memory
+            for _ in range(insn.memory.words)
+        ]
+        first_word = self.sequence.extend(np.array(words, np.int32).reshape(-1, 1))
+        row[Block.SEQUENCE] = first_word | (len(words) << 32)
+        row[Block.FLAGS] = self._flags(instructions, address)
+        last = instructions[-1]
+        row[Block.BRANCH_ADDRESS] = last.address
+        row[Block.TARGET] = last.target or 0
+        number = self.blocks.extend(row[None])
+        self._publish(address, number)
+        return stored
+
+    def _flags(self, instructions: tuple[Instruction, ...], address: int) -> int:
+        last = instructions[-1]
+        flags = 0
+        end = last.end
+        if end is not End.FALL and last.attributes & Attribute.PREDICATED:
+            flags |= BlockFlag.PREDICATED_END
+        if last.target is not None and last.target <= last.address:
+            flags |= BlockFlag.BACKWARD
+        region = self._board.chip.region_at(address)
+        if region is not None:
+            flags |= self._fetch_flag(region)
+        return flags | (int(end) << 16)
+
+    def _fetch_flag(self, region: Region) -> int:
+        if region.accelerator:
+            return BlockFlag.ART
+        if region.bus in ("itcm", "dtcm"):
+            return BlockFlag.FREE_FETCH
+        return BlockFlag.IN_CODE_CACHE if region.cacheable else 0
+
+    def _add_nodes(self, program: AddressProgram) -> tuple[int, int]:
+        rows = np.array(
+            [[int(n.op), n.a, n.b, n.imm, n.imm2, n.const, 0, 0] for n in program.nodes], np.int64
+        ).reshape(-1, NODE_COLUMNS)
+        return self.nodes.extend(rows), len(rows)
+
+    def _add_groups(
+        self, instructions: tuple[Instruction, ...], program: AddressProgram, first_row: int
+    ) -> tuple[int, int]:
+        masks = variant_masks(instructions, program)
+        rows = np.zeros((len(program.groups), int(Grp.COLUMNS)), np.int64)
+        flip = 0
+        for number, (row, group) in enumerate(zip(rows, program.groups, strict=True)):
+            self._add_group(row, group, first_row)
+            mask, narrow = masks[number]
+            row[Grp.MASK] = mask
+            row[Grp.SHIFT] = -1
+            if number < MAX_VARIANT_GROUPS and (mask or narrow):
+                shift = VARIANT_BITS * number
+                row[Grp.SHIFT] = shift | (256 if narrow else 0)
+                if mask & 4:
+                    flip |= 4 << shift
+        return self.groups.extend(rows), flip
+
+    def _add_group(self, row: npt.NDArray[np.int64], group: Group, first_row: int) -> None:
+        row[Grp.A] = row[Grp.B] = -1
+        for column, (node, coefficient) in zip((Grp.A, Grp.B), group.terms, strict=False):
+            row[column] = node
+            row[column + 1] = coefficient - (1 << 32) if coefficient >> 31 else coefficient
+        row[Grp.PREDICATE] = group.predicate
+        found = cluster_accesses(group.accesses)
+        clusters = np.zeros((len(found), int(Clu.COLUMNS)), np.int64)
+        for cluster, (low, high, is_store, words, access_row) in zip(clusters, found, strict=True):
+            cluster[Clu.LOW], cluster[Clu.HIGH], cluster[Clu.STORE] = low, high, int(is_store)
+            cluster[Clu.ACCESSES], cluster[Clu.ROW] = words, first_row + access_row
+        row[Grp.CLUSTERS] = self.clusters.extend(clusters) | (len(found) << 32)
+
+    def _publish(self, address: int, number: int) -> None:
+        page = address >> 14
+        if self.pages[page] < 0:
+            fresh = np.full((1, 1 << 13), -1, np.int32)
+            self.pages[page] = self.lookup.extend(fresh) << 13
+        base = int(self.pages[page]) >> 13
+        self.lookup.data[base, (address & 0x3FFF) >> 1] = number
+
+    def detail(self, transition: int) -> npt.NDArray[np.int32]:
+        """A transition simulated again: time and cycles by cause for each instruction."""
+        row = self.transitions.data[transition]
+        key = int(row[Tra.KEY])
+        state, edge, number = key & 0x3FFFFF, (key >> 22) & 3, key >> 24
+        stored, table = self.stored[number], self._table
+        last = stored.first_row + len(stored.instructions)
+        detail = np.zeros((len(stored.instructions), D_COLUMNS), np.int32)
+        simulate_block(
+            self.states.data[state], edge, stored.address, self.rows.data,
+            stored.first_row, last, self.uses.data.reshape(-1), self.defs.data.reshape(-1),
+            int(row[Tra.VARIANT]), table.latency_cycles, table.fp_busy_cycles,
+            table.settled_cycles, table.params, initial_state(), detail, True,
+        )  # fmt: skip
+        return detail
+
+    def number_at(self, address: int) -> int:
+        """The number of the block that starts at an address, -1 for none."""
+        base = int(self.pages[address >> 14])
+        if base < 0:
+            return -1
+        return int(self.lookup.data[base >> 13, (address & 0x3FFF) >> 1])

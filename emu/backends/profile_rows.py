@@ -1,0 +1,107 @@
+"""From the hooks' counts to one row an instruction: executions and cycles by cause."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emu.backends.code_store import CodeStore
+from emu.backends.layout import TICKS, Block, Tra, Word
+from emu.backends.protocol import CAUSES, PROFILE_DTYPE, Cause
+from emu.board import Board
+from emu.core.pipeline import D_BRANCH, D_BUS, D_ISSUE, D_LATENCY
+from emu.core.timing_table import TimingTable
+
+
+def block_executions(
+    store: CodeStore, machine: npt.NDArray[np.int64], timed: bool
+) -> npt.NDArray[np.int64]:
+    """How often each block ran."""
+    count = store.blocks.count
+    if not timed:
+        return store.blocks.data[:count, Block.EXECUTIONS].copy()
+    transitions = store.transitions.data[: int(machine[Word.TRANSITION_COUNT])]
+    numbers = transitions[:, Tra.KEY] >> 24
+    return np.bincount(numbers, transitions[:, Tra.COUNT], minlength=count).astype(np.int64)
+
+
+def count_accesses(
+    store: CodeStore, machine: npt.NDArray[np.int64], timed: bool
+) -> tuple[int, int, int]:
+    """Executed accesses: reconstructed, unresolved, and of the former predicated."""
+    executions = block_executions(store, machine, timed)
+    programs = [stored.addresses for stored in store.stored]
+    reconstructed = np.array([p.resolved_count for p in programs], np.int64)
+    unresolved = np.array([p.unresolved_count for p in programs], np.int64)
+    predicated = np.array([p.predicated_count for p in programs], np.int64)
+    return (
+        int(executions @ reconstructed) if len(programs) else 0,
+        int(executions @ unresolved) if len(programs) else 0,
+        int(executions @ predicated) if len(programs) else 0,
+    )
+
+
+def collect_profile(
+    store: CodeStore,
+    machine: npt.NDArray[np.int64],
+    board: Board,
+    table: TimingTable,
+    timed: bool,
+) -> tuple[npt.NDArray[np.void], dict[Cause, float]]:
+    """Rows by address and the cycles of the run by cause; the rows add up to the causes."""
+    del board, table
+    rows = store.rows.count
+    cycles = {cause: np.zeros(rows, np.float64) for cause in CAUSES}
+    executions = np.zeros(rows, np.int64)
+    per_block = block_executions(store, machine, timed)
+    for number, stored in enumerate(store.stored):
+        first, last = stored.first_row, stored.first_row + len(stored.instructions)
+        executions[first:last] = per_block[number]
+        record = store.blocks.data[number]
+        cycles[Cause.BRANCH][last - 1] += int(record[Block.BRANCH_TICKS]) / TICKS
+        cycles[Cause.ICACHE][first] += int(record[Block.ICACHE_TICKS]) / TICKS
+        cycles[Cause.FLASH][first] += int(record[Block.FLASH_TICKS]) / TICKS
+        cycles[Cause.BUS][first] += int(record[Block.BUS_TICKS]) / TICKS
+    if timed:
+        for number in range(int(machine[Word.TRANSITION_COUNT])):
+            count = int(store.transitions.data[number, Tra.COUNT])
+            if not count:
+                continue
+            stored = store.stored[int(store.transitions.data[number, Tra.KEY]) >> 24]
+            detail = store.detail(number)
+            first, last = stored.first_row, stored.first_row + len(stored.instructions)
+            for cause, column in (
+                (Cause.ISSUE, D_ISSUE),
+                (Cause.LATENCY, D_LATENCY),
+                (Cause.BRANCH, D_BRANCH),
+                (Cause.BUS, D_BUS),
+            ):
+                cycles[cause][first:last] += count * detail[:, column]
+    stalls = store.row_stalls.data[:rows]
+    for column, cause in enumerate((Cause.DCACHE, Cause.FLASH, Cause.BUS)):
+        cycles[cause] += stalls[:, column] / TICKS
+    return _merge(store, executions, cycles), {
+        cause: float(values.sum()) for cause, values in cycles.items()
+    }
+
+
+def _merge(
+    store: CodeStore,
+    executions: npt.NDArray[np.int64],
+    cycles: dict[Cause, npt.NDArray[np.float64]],
+) -> npt.NDArray[np.void]:
+    """One row an address: overlapping blocks share instructions."""
+    addresses = np.zeros(store.rows.count, np.uint32)
+    sizes = np.zeros(store.rows.count, np.uint8)
+    for stored in store.stored:
+        for row, instruction in enumerate(stored.instructions, start=stored.first_row):
+            addresses[row], sizes[row] = instruction.address, instruction.size_bytes
+    unique, first, inverse = np.unique(addresses, return_index=True, return_inverse=True)
+    profile = np.zeros(len(unique), PROFILE_DTYPE)
+    profile["address"] = unique
+    profile["size_bytes"] = sizes[first]
+    profile["executions_count"] = np.bincount(inverse, executions, minlength=len(unique))
+    for cause, values in cycles.items():
+        profile[f"{cause.value}_cycles"] = np.bincount(inverse, values, minlength=len(unique))
+    ran = profile["executions_count"] > 0
+    return profile[ran]

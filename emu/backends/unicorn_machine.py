@@ -1,0 +1,693 @@
+"""The default machine: Unicorn runs the instructions, native hooks run the timing model.
+
+One run owns one emulator. Python is entered only where something new happens: a block never seen,
+an allocation, a full table, a fault, the end. Between those the hooks keep every count themselves.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import unicorn
+from unicorn import arm_const, unicorn_const
+
+from emu.backends.code_store import CodeStore
+from emu.backends.faults import FaultFinder
+from emu.backends.heap_watch import HeapWatch
+from emu.backends.hooks import on_access, on_block, on_divide
+from emu.backends.layout import TICKS, Block, BlockFlag, Frm, Mea, Reason, Reg, Word
+from emu.backends.profile_rows import collect_profile, count_accesses
+from emu.backends.protocol import (
+    AccessAccount,
+    CallStats,
+    Cause,
+    Execution,
+    Fault,
+    MemoryTraffic,
+    Outcome,
+    RunOptions,
+    StackMark,
+)
+from emu.backends.register_access import (
+    RegisterAccess,
+    handle_of,
+    library_function,
+    skip_sync_offset,
+)
+from emu.backends.semihosting import Semihosting
+from emu.backends.system_space import SYSTEM_BASE, SYSTEM_BYTES, SystemSpace
+from emu.backends.trace_recorder import TraceRecorder
+from emu.board import Board, Region
+from emu.core.timing_table import Param, load_timing_table
+from emu.errors import ImageError, UsageError
+from emu.firmware.image import Image
+
+RETURN_ADDRESS = 0xEFFFFFFE  # nothing is mapped there: a function that returns here is done
+_FOREVER = 1 << 62
+# How much modelled time passes between two looks at the clock, Ctrl-C and progress.
+_SLICE_CYCLES = 20_000_000
+_SHADOW_DEPTH = 4096
+_FRAME_DEPTH = 256
+_MAX_VALUES = 256
+
+
+@dataclass
+class _Memory:
+    region: Region
+    bytes: npt.NDArray[np.uint8]
+
+
+class UnicornMachine:
+    """Runs images on Unicorn with the modelled core, caches and memories of a board."""
+
+    name = "unicorn"
+
+    def run(self, image: Image, board: Board, options: RunOptions) -> Execution:
+        """See `Machine.run`."""
+        return _Run(image, board, options).execute()
+
+
+class _Run:
+    """One run, from memory allocation to the collected result."""
+
+    def __init__(self, image: Image, board: Board, options: RunOptions) -> None:
+        self.image, self.board, self.options = image, board, options
+        self.table = load_timing_table(board.chip.core)
+        self.machine = np.zeros(int(Word.COUNT), np.int64)
+        self.console = bytearray()
+        self.notes: list[str] = []
+        self.keep: list[Any] = []  # arrays whose addresses the hooks hold
+        self.store = CodeStore(self.machine, board, self.table, self._function_number)
+        self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+        self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
+        self.memories = self._map_memory()
+        self.registers = RegisterAccess(self.uc, self.machine)
+        self.system = SystemSpace(self.machine, board, self._cycles_now, self._want_divide_traps)
+        self._set_up_words()
+        self.semihosting = Semihosting(self._read_memory, self._write_console, self._time_us)
+        self.faults = FaultFinder(self.uc, board, image, self.memories_of())
+        self.heap = HeapWatch(image)
+        self.trace = (
+            TraceRecorder(self.machine, board, image, self.store) if options.trace else None
+        )
+        self.divide_sites: dict[int, npt.NDArray[np.int64]] = {}
+        self.divides_armed = False
+        self.ended: Outcome | None = None
+        self.fault: Fault | None = None
+        self.failure: BaseException | None = None
+        self._enable_fpu()
+        self._load()
+
+    # Setting up
+
+    def memories_of(self) -> tuple[tuple[Region, npt.NDArray[np.uint8]], ...]:
+        return tuple((memory.region, memory.bytes) for memory in self.memories)
+
+    def _map_memory(self) -> list[_Memory]:
+        """Map the regions, flash first: a small region mapped before it makes Unicorn retranslate."""
+        regions = sorted(self.board.chip.regions, key=lambda r: (r.kind != "flash", -r.size_bytes))
+        regions = [r for r in regions if r.kind != "device"]
+        by_name: dict[str, npt.NDArray[np.uint8]] = {}
+        memories = []
+        for region in sorted(regions, key=lambda r: r.alias_of is not None):
+            if region.alias_of is None:
+                # Anonymous pages: address space is taken at once, memory only when touched.
+                size = region.size_bytes + 4096
+                raw = np.zeros(size, np.uint8)
+                start = -raw.ctypes.data % 4096
+                by_name[region.name] = raw[start : start + region.size_bytes]
+                if region.kind == "flash":
+                    by_name[region.name][:] = 0xFF
+            else:
+                by_name[region.name] = by_name[region.alias_of][: region.size_bytes]
+            memories.append(_Memory(region, by_name[region.name]))
+        for memory in sorted(memories, key=lambda m: regions.index(m.region)):
+            rights = unicorn_const.UC_PROT_READ
+            rights |= unicorn_const.UC_PROT_EXEC if memory.region.executable else 0
+            rights |= unicorn_const.UC_PROT_WRITE if memory.region.kind == "ram" else 0
+            address = ctypes.c_void_p(memory.bytes.ctypes.data)
+            self.uc.mem_map_ptr(memory.region.start, memory.region.size_bytes, rights, address)
+        self.uc.mmio_map(
+            SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
+        )
+        return memories
+
+    def _array(self, word: Word, shape: int | tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+        array = np.zeros(shape, dtype)
+        self.machine[word] = array.ctypes.data
+        self.keep.append(array)
+        return array
+
+    def _set_up_words(self) -> None:
+        machine, board, options = self.machine, self.board, self.options
+        chip, params = board.chip, self.table.params
+        machine[Word.MODE] = {"none": 0, "issue": 1, "full": 2}[options.timing]
+        machine[Word.HOOKED] = int(options.accesses == "hook" or options.trace)
+        machine[Word.EMU_STOP] = library_function("uc_emu_stop")
+        for word, array in (
+            (Word.LATENCY, self.table.latency_cycles),
+            (Word.FP_BUSY, self.table.fp_busy_cycles),
+            (Word.SETTLED, self.table.settled_cycles),
+            (Word.PARAMS, params),
+        ):
+            machine[word] = array.ctypes.data
+        self._set_up_regions()
+        itags = self._array(Word.ITAGS, chip.icache.sets * chip.icache.ways, np.int32)
+        self._array(Word.ISTAMPS, len(itags), np.int64)
+        dtags = self._array(Word.DTAGS, chip.dcache.sets * chip.dcache.ways, np.int32)
+        self._array(Word.DSTAMPS, len(dtags), np.int64)
+        dirty = self._array(Word.DDIRTY, len(dtags), np.uint8)
+        self.system.attach_tags(itags, dtags, dirty)
+        machine[Word.ISETS], machine[Word.IWAYS] = chip.icache.sets, chip.icache.ways
+        machine[Word.DSETS], machine[Word.DWAYS] = chip.dcache.sets, chip.dcache.ways
+        machine[Word.LRU] = int("lru" in (chip.icache.replacement, chip.dcache.replacement))
+        machine[Word.RANDOM] = 12345
+        accelerator = chip.accelerator
+        machine[Word.ART_ON] = int(accelerator is not None and accelerator.enabled)
+        machine[Word.ART_LINES] = accelerator.lines if accelerator else 1
+        machine[Word.ART_PREFETCH] = int(accelerator is not None and accelerator.prefetch)
+        machine[Word.ART_LAST] = machine[Word.FLASH_LAST] = -1
+        self._array(Word.ART, int(machine[Word.ART_LINES]), np.int64)
+        entries = int(params[Param.BTAC_ENTRIES])
+        machine[Word.BTAC_MASK] = entries - 1
+        self._array(Word.BTAC, entries * 4, np.int64)
+        self.shadow = self._array(Word.SHADOW, _SHADOW_DEPTH * 3, np.int64)
+        self.deepest = self._array(Word.DEEPEST, _SHADOW_DEPTH, np.int64)
+        self._array(Word.FRAMES, _FRAME_DEPTH * int(Frm.COLUMNS), np.int64)
+        self.measured = self._array(
+            Word.MEASURED, (max(1, len(options.measure)), int(Mea.COLUMNS)), np.int64
+        )
+        self._array(Word.VALUES, _MAX_VALUES, np.int64)
+        machine[Word.SHADOW_CAPACITY] = _SHADOW_DEPTH
+        machine[Word.FRAME_CAPACITY] = _FRAME_DEPTH
+        machine[Word.PREVIOUS] = -1
+        machine[Word.STACK_LOWEST] = machine[Word.STACK_FRAME_LOWEST] = _FOREVER
+        if machine[Word.HOOKED]:
+            machine[Word.SKIP_SYNC] = skip_sync_offset()
+        self.measured_at: dict[int, int] = {}
+        for index, name in enumerate(options.measure):
+            symbol = self.image.symbol(name)
+            if symbol is None or symbol.kind != "function":
+                raise UsageError(
+                    f"--measure {name}: the firmware has no function of that name. "
+                    "Check the spelling; a static function may have been inlined "
+                    "(__attribute__((noinline)) keeps it)."
+                )
+            self.measured_at[symbol.address] = index
+
+    def _set_up_regions(self) -> None:
+        board, params = self.board, self.table.params
+        attributes = self._array(Word.ATTRIBUTES, 1 << 20, np.uint8)
+        rows = self._array(Word.REGIONS, (len(self.memories) + 1, int(Reg.COLUMNS)), np.int64)
+        for number, memory in enumerate(self.memories, start=1):
+            region, timing = memory.region, memory.region.timing
+            attributes[region.start >> 12 : region.end >> 12] = number
+            row = rows[number]
+            first = (timing.wait_states + 1) * board.bus_ratio
+
+            def ticks(cycles: float) -> int:
+                return round(cycles * TICKS)
+
+            row[Reg.CACHEABLE] = int(region.cacheable)
+            row[Reg.DFILL] = ticks(board.line_fill_cycles(region))
+            row[Reg.IFILL] = ticks(board.code_fill_cycles(region))
+            row[Reg.STORE_MISS] = ticks(timing.store_miss_cycles)
+            row[Reg.EVICTION] = ticks(timing.eviction_cycles)
+            row[Reg.UNCACHED_READ] = ticks(first + timing.uncached_read_cycles)
+            row[Reg.UNCACHED_WRITE] = ticks(timing.uncached_write_cycles)
+            row[Reg.FREE] = int(region.bus in ("itcm", "dtcm") and region.kind == "ram")
+            row[Reg.NARROW_RMW] = int(row[Reg.FREE] and board.chip.tcm.byte_store_read_modify_write)
+            row[Reg.FLASH] = int(region.kind == "flash")
+            row[Reg.ART] = int(region.accelerator)
+            row[Reg.HOST] = memory.bytes.ctypes.data - region.start
+            row[Reg.START], row[Reg.END] = region.start, region.end
+            if region.accelerator:
+                row[Reg.FETCH_LINE] = ticks(first - 1 + int(params[Param.ART_MISS_OVERHEAD]))
+                row[Reg.FETCH_CHUNK] = ticks(int(params[Param.ART_HIT]))
+            else:
+                # Uncached code: each new flash line costs its wait states, each 64-bit fetch half
+                # of an uncached read's bus overhead (fetches overlap with issue).
+                row[Reg.FETCH_LINE] = ticks(first)
+                row[Reg.FETCH_CHUNK] = ticks(timing.uncached_read_cycles / 2)
+
+    def _enable_fpu(self) -> None:
+        uc = self.uc
+        if self.board.chip.fpu != "none":
+            uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xF << 20)
+            uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
+
+    def _load(self) -> None:
+        for segment in self.image.segments:
+            if not segment.data:
+                continue
+            at = segment.address
+            memory = self._memory_at(at)
+            if memory is None or at + len(segment.data) > memory.region.end:
+                raise ImageError(
+                    f"{self.image.path.name}: {len(segment.data)} bytes load at {at:#010x}, which is "
+                    f"not memory of board '{self.board.name}'. Was it linked for another part?"
+                )
+            offset = at - memory.region.start
+            memory.bytes[offset : offset + len(segment.data)] = np.frombuffer(
+                segment.data, np.uint8
+            )
+
+    def _memory_at(self, address: int) -> _Memory | None:
+        for memory in self.memories:
+            if memory.region.start <= address < memory.region.end:
+                return memory
+        return None
+
+    def _read_memory(self, address: int, size: int) -> bytes:
+        memory = self._memory_at(address)
+        if memory is None:
+            return b""
+        offset = address - memory.region.start
+        return memory.bytes[offset : offset + size].tobytes()
+
+    def _start(self) -> int:
+        """Set stack pointer and return address; the address of the first instruction."""
+        uc, image, options = self.uc, self.image, self.options
+        stack_top = image.symbol("__stack_top")
+        if options.entry is not None:
+            symbol = image.symbol(options.entry)
+            if symbol is None or symbol.kind != "function":
+                raise UsageError(
+                    f"--entry {options.entry}: the firmware has no function of that name."
+                )
+            top = stack_top.address if stack_top else self._default_stack_top()
+            pc = symbol.address
+            self.system.switch_caches_on()
+            uc.reg_write(arm_const.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
+        else:
+            vectors = self._vector_table()
+            top = int.from_bytes(self._read_memory(vectors, 4), "little")
+            pc = int.from_bytes(self._read_memory(vectors + 4, 4), "little")
+            stack = self._memory_at(top - 1)
+            code = self._memory_at(pc & ~1)
+            if stack is None or stack.region.kind != "ram" or code is None or not pc & 1:
+                raise ImageError(
+                    f"{image.path.name}: the vector table at {vectors:#010x} holds stack {top:#010x} "
+                    f"and reset {pc:#010x}, which point nowhere on board '{self.board.name}'. "
+                    "Was it linked for another part? Or start at a function: --entry SYMBOL."
+                )
+            uc.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFFFFFF)
+            pc &= ~1
+        uc.reg_write(arm_const.UC_ARM_REG_SP, top)
+        self.stack_top = top
+        limit = image.symbol("__stack_limit")
+        self.stack_limit = limit.address if limit else self._static_end_below(top)
+        self.machine[Word.STACK_LIMIT] = self.stack_limit or 0
+        self.machine[Word.STACK_LOWEST] = self.machine[Word.STACK_FRAME_LOWEST] = top
+        return pc
+
+    def _vector_table(self) -> int:
+        symbol = self.image.symbol("__vectors")
+        if symbol is not None:
+            return symbol.address
+        starts = [s.address for s in self.image.segments if s.data]
+        flash = [r.start for r in self.board.chip.regions if r.kind == "flash" and not r.alias_of]
+        for start in flash:
+            if start in starts:
+                return start
+        return min(starts, default=flash[0] if flash else 0)
+
+    def _default_stack_top(self) -> int:
+        return self.board.chip.region(self.board.placement.stack[-1]).end
+
+    def _static_end_below(self, top: int) -> int | None:
+        """Where static data ends below a stack whose limit the image does not name."""
+        memory = self._memory_at(top - 1)
+        if memory is None:
+            return None
+        ends = [
+            section.address + section.size_bytes
+            for section in self.image.sections
+            if memory.region.start <= section.address < top
+        ]
+        return max([memory.region.start, *[end for end in ends if end <= top]])
+
+    # While running
+
+    def _function_number(self, address: int) -> int:
+        symbol = self.image.function_at(address)
+        return symbol.address if symbol is not None else 0
+
+    def _cycles_now(self) -> int:
+        """Modelled cycles at the instruction that is asking, for DWT and SysTick."""
+        machine = self.machine
+        if machine[Word.MODE] == 0:
+            return int(machine[Word.INSTRUCTIONS])
+        base = int(machine[Word.CYCLES])
+        number = int(machine[Word.PREVIOUS])
+        if number < 0:
+            return base // TICKS
+        # The block's whole issue is already counted; take back what comes after this instruction.
+        stored = self.store.stored[number]
+        pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
+        after = 0
+        detail = self.store.detail(int(machine[Word.TRANSITION]))
+        for row, instruction in enumerate(stored.instructions):
+            if instruction.address == pc:
+                after = int(detail[-1, 0] - detail[row, 0])
+        return base // TICKS - after
+
+    def _time_us(self) -> float:
+        return self._cycles_now() * 1e6 / self.board.clock_hz
+
+    def _write_console(self, data: bytes) -> None:
+        self.console += data
+        if self.options.on_console is not None:
+            self.options.on_console(data)
+
+    def _system_read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
+        try:
+            word = self.system.read(SYSTEM_BASE + (offset & ~3))
+            return (word >> (8 * (offset & 3))) & ((1 << (8 * size)) - 1)
+        except BaseException as failure:  # a callback must not raise into C
+            self._fail(failure)
+            return 0
+
+    def _system_write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
+        try:
+            address = SYSTEM_BASE + (offset & ~3)
+            if size < 4:
+                shift = 8 * (offset & 3)
+                mask = ((1 << (8 * size)) - 1) << shift
+                value = (self.system.read(address) & ~mask) | ((value << shift) & mask)
+            self.system.write(address, value)
+        except BaseException as failure:  # a callback must not raise into C
+            self._fail(failure)
+
+    def _fail(self, failure: BaseException) -> None:
+        self.failure = failure
+        self.uc.emu_stop()
+
+    def _want_divide_traps(self) -> None:
+        self.machine[Word.NEXT_STOP] = -1
+
+    def _on_interrupt(self, uc: Any, number: int, _data: Any) -> None:
+        try:
+            pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
+            if number == 7:
+                instruction = int.from_bytes(self._read_memory(pc, 2), "little")
+                if instruction == 0xBEAB:
+                    operation = uc.reg_read(arm_const.UC_ARM_REG_R0)
+                    parameter = uc.reg_read(arm_const.UC_ARM_REG_R1)
+                    result = self.semihosting.call(operation, parameter)
+                    if self.semihosting.exit_code is not None:
+                        self._end("exited")
+                        return
+                    uc.reg_write(arm_const.UC_ARM_REG_R0, result)
+                    uc.reg_write(arm_const.UC_ARM_REG_PC, (pc + 2) | 1)
+                    return
+                self.fault = self.faults.breakpoint(pc, self._call_path(pc))
+            else:
+                self.fault = self.faults.exception(number, pc, self._call_path(pc))
+            self._end("fault")
+        except BaseException as failure:  # a callback must not raise into C
+            self._fail(failure)
+
+    def _on_invalid(
+        self, uc: Any, access: int, address: int, size: int, _value: int, _data: Any
+    ) -> bool:
+        try:
+            pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
+            if access == unicorn_const.UC_MEM_FETCH_UNMAPPED and address == RETURN_ADDRESS:
+                return False
+            self.fault = self.faults.memory(access, address, size, pc, self._call_path(pc))
+            self.ended = "fault"
+        except BaseException as failure:  # a callback must not raise into C
+            self._fail(failure)
+        return False
+
+    def _end(self, outcome: Outcome) -> None:
+        self.ended = outcome
+        self.uc.emu_stop()
+
+    def _call_path(self, address: int) -> tuple[int, ...]:
+        depth = int(self.machine[Word.SHADOW_DEPTH])
+        return (*(int(self.shadow[3 * level]) for level in range(depth)), address)
+
+    def _add_hooks(self) -> None:
+        uc, user = self.uc, int(self.machine.ctypes.data)
+        add_native_hook(uc, unicorn_const.UC_HOOK_BLOCK, on_block.address, user)
+        if self.machine[Word.HOOKED]:
+            for kind in (unicorn_const.UC_HOOK_MEM_READ, unicorn_const.UC_HOOK_MEM_WRITE):
+                add_native_hook(uc, kind, on_access.address, user)
+        uc.hook_add(unicorn_const.UC_HOOK_INTR, self._on_interrupt)
+        uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_invalid)
+
+    # The loop
+
+    def execute(self) -> Execution:
+        """Run to the end and collect."""
+        self._add_hooks()
+        pc = self._start()
+        begun = time.perf_counter()
+        try:
+            self._loop(pc, begun)
+        except KeyboardInterrupt:
+            self.ended = "interrupted"
+            self.notes.append("Stopped by Ctrl-C: the numbers are those up to then.")
+        return self._collect(time.perf_counter() - begun)
+
+    def _loop(self, pc: int, begun: float) -> None:
+        options, machine, uc = self.options, self.machine, self.uc
+        timed = machine[Word.MODE] != 0
+        max_ticks = options.max_cycles * TICKS if options.max_cycles is not None else _FOREVER
+        shown = begun
+        while self.ended is None:
+            now_ticks = int(machine[Word.CYCLES]) if timed else int(machine[Word.INSTRUCTIONS]) << 8
+            machine[Word.NEXT_STOP] = min(max_ticks, now_ticks + _SLICE_CYCLES * TICKS)
+            machine[Word.REASON] = 0
+            try:
+                uc.emu_start(pc | 1, RETURN_ADDRESS)
+            except unicorn.UcError as error:
+                self._after_error(error)
+            if self.failure is not None:
+                raise self.failure
+            if self.ended is not None:
+                return
+            reason = int(machine[Word.REASON])
+            pc = (
+                int(machine[Word.WANTED_ADDRESS])
+                if reason
+                else uc.reg_read(arm_const.UC_ARM_REG_PC)
+            )
+            match reason:
+                case Reason.NEW_BLOCK:
+                    self._meet_block(pc, int(machine[Word.WANTED_SIZE]))
+                case Reason.BUDGET:
+                    self.store.make_room()
+                    if self.system.divide_by_zero_traps and not self.divides_armed:
+                        self._arm_divides()
+                    now_ticks = (
+                        int(machine[Word.CYCLES]) if timed else int(machine[Word.INSTRUCTIONS]) << 8
+                    )
+                    if now_ticks >= max_ticks:
+                        self.ended = "max_cycles"
+                case Reason.EVENT:
+                    self.heap.event(pc, self._registers())
+                    self._refresh_events()
+                    machine[Word.SKIP_EVENT] = 1
+                case Reason.STACK_OVERFLOW:
+                    self._catch_up(pc)
+                    self.fault = self.faults.stack_overflow(
+                        pc, int(machine[Word.STACK_LIMIT]), self._call_path(pc)
+                    )
+                    self.ended = "fault"
+                case Reason.UNALIGNED:
+                    stored = self.store.stored[self.store.number_at(pc)]
+                    at = stored.instructions[int(machine[Word.FAULT_ROW])]
+                    self._catch_up(pc, at.address)
+                    self.fault = self.faults.unaligned(at, self._call_path(at.address))
+                    self.ended = "fault"
+                case Reason.DIVIDE_BY_ZERO:
+                    self.fault = self.faults.divide_by_zero(pc, self._call_path(pc))
+                    self.ended = "fault"
+                case _ if pc & ~1 == RETURN_ADDRESS:
+                    self.semihosting.exit_code = self._registers()[0]
+                    self.ended = "exited"
+                case _:
+                    # WFI, WFE: nothing can wake the core until interrupts are modelled.
+                    self.ended = "halted"
+            if self.ended is None and self._idles(pc):
+                self.ended = "halted"
+            now = time.perf_counter()
+            if options.timeout_s is not None and now - begun > options.timeout_s:
+                self.ended = self.ended or "timeout"
+            if options.on_progress is not None and now - shown > 0.2:
+                shown = now
+                options.on_progress(
+                    int(machine[Word.CYCLES]) // TICKS, int(machine[Word.INSTRUCTIONS])
+                )
+
+    def _after_error(self, error: unicorn.UcError) -> None:
+        if self.ended is not None or self.failure is not None:
+            return
+        pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
+        if error.errno == unicorn_const.UC_ERR_FETCH_UNMAPPED and pc & ~1 == RETURN_ADDRESS:
+            return
+        self.fault = self.faults.from_error(error.errno, pc, self._call_path(pc))
+        self.ended = "fault"
+
+    def _registers(self) -> list[int]:
+        return self.faults.core_registers()
+
+    def _catch_up(self, block: int, until: int | None = None) -> None:
+        """Run from a block's start to a faulting instruction without accounting."""
+        if until is None or until == block:
+            return
+        self.machine[Word.REASON] = Reason.PASS
+        try:
+            self.uc.emu_start(block | 1, until)
+        except unicorn.UcError:
+            self.notes.append("The registers are those at the start of the faulting block.")
+
+    def _meet_block(self, address: int, size_bytes: int) -> None:
+        code = self._read_memory(address, size_bytes)
+        self.store.add(code, address)
+        number = self.store.number_at(address)
+        row = self.store.blocks.data[number]
+        index = self.measured_at.get(address)
+        if index is not None:
+            row[Block.FLAGS] |= (index + 1) << 24
+        if self.heap.watches(address):
+            row[Block.FLAGS] |= BlockFlag.EVENT
+        if self.divides_armed:
+            self._arm_block(number)
+
+    def _refresh_events(self) -> None:
+        for address, wanted in self.heap.changed():
+            number = self.store.number_at(address)
+            if number < 0:
+                continue
+            if wanted:
+                self.store.blocks.data[number, Block.FLAGS] |= BlockFlag.EVENT
+            else:
+                self.store.blocks.data[number, Block.FLAGS] &= ~int(BlockFlag.EVENT)
+
+    def _arm_divides(self) -> None:
+        self.divides_armed = True
+        for number in range(len(self.store.stored)):
+            self._arm_block(number)
+
+    def _arm_block(self, number: int) -> None:
+        """Look at the divisor before each division: silicon traps on zero, the emulator does not."""
+        stored = self.store.stored[number]
+        for instruction in stored.instructions:
+            if instruction.name not in ("sdiv", "udiv") or instruction.address in self.divide_sites:
+                continue
+            divisor = instruction.uses[-1][0]
+            site = np.array([self.machine.ctypes.data, divisor], np.int64)
+            self.divide_sites[instruction.address] = site
+            add_native_hook(
+                self.uc, unicorn_const.UC_HOOK_CODE, on_divide.address, int(site.ctypes.data),
+                instruction.address, instruction.address,
+            )  # fmt: skip
+            # A hook is compiled into code that is translated after it was added.
+            self.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
+
+    def _idles(self, address: int) -> bool:
+        """Whether the firmware sits in `b .`, which nothing but an interrupt would end."""
+        return self._read_memory(address, 2) == b"\xfe\xe7" and int(
+            self.machine[Word.PREVIOUS]
+        ) == self.store.number_at(address)
+
+    # The result
+
+    def _collect(self, host_s: float) -> Execution:
+        machine, options = self.machine, self.options
+        timed = options.timing != "none"
+        profile, causes = collect_profile(self.store, machine, self.board, self.table, timed)
+        reconstructed, unresolved, predicated = count_accesses(self.store, machine, timed)
+        hooked = int(machine[Word.HOOKED_COUNT])
+        accesses = (
+            AccessAccount(0, hooked, 0)
+            if machine[Word.HOOKED]
+            else AccessAccount(reconstructed, 0, unresolved, predicated)
+        )
+        lowest = int(machine[Word.STACK_LOWEST])
+        depth = int(machine[Word.DEEPEST_DEPTH])
+        path = (
+            *(int(self.deepest[level]) for level in range(depth)),
+            int(machine[Word.DEEPEST_ADDRESS]),
+        )
+        stack = StackMark(self.stack_top, lowest, self.stack_limit, path)
+        return Execution(
+            outcome=self.ended or "interrupted",
+            exit_code=self.semihosting.exit_code,
+            backend="unicorn",
+            cycles=int(machine[Word.CYCLES]) / TICKS if timed else None,
+            instructions=int(machine[Word.INSTRUCTIONS]),
+            cycles_by_cause=causes,
+            profile=profile,
+            stack=stack,
+            heap=self.heap.mark(),
+            calls=tuple(
+                self._call_stats(index, name) for index, name in enumerate(options.measure)
+            ),
+            accesses=accesses,
+            traffic=MemoryTraffic(
+                icache_misses_count=int(machine[Word.ICACHE_MISSES]),
+                dcache_accesses_count=int(machine[Word.DCACHE_ACCESSES]),
+                dcache_misses_count=int(machine[Word.DCACHE_MISSES]),
+                dcache_evictions_count=int(machine[Word.DCACHE_EVICTIONS]),
+                branches_count=int(machine[Word.BRANCHES]),
+                mispredicts_count=int(machine[Word.MISPREDICTS]),
+            ),
+            console=bytes(self.console),
+            host_s=host_s,
+            fault=self.fault,
+            trace=self.trace.result() if self.trace is not None else None,
+            notes=tuple(self.notes),
+        )
+
+    def _call_stats(self, index: int, name: str) -> CallStats:
+        row = self.measured[index]
+        calls, warm = int(row[Mea.CALLS]), int(row[Mea.WARM])
+        timed = self.options.timing != "none"
+
+        def cycles(column: Mea) -> float:
+            return int(row[column]) / TICKS
+
+        symbol = self.image.symbol(name)
+        return CallStats(
+            name=name,
+            address=symbol.address if symbol else 0,
+            calls_count=calls,
+            cold_cycles=cycles(Mea.COLD_CYCLES) if calls and timed else None,
+            cold_instructions=int(row[Mea.COLD_INSTRUCTIONS]) if calls else None,
+            warm_count=warm,
+            warm_mean_cycles=cycles(Mea.WARM_CYCLES) / warm if warm and timed else None,
+            warm_min_cycles=cycles(Mea.WARM_MIN) if warm and timed else None,
+            warm_max_cycles=cycles(Mea.WARM_MAX) if warm and timed else None,
+            warm_mean_instructions=int(row[Mea.WARM_INSTRUCTIONS]) / warm if warm else None,
+            stack_peak_bytes=int(row[Mea.STACK_PEAK]) if calls else None,
+        )
+
+
+def add_native_hook(
+    uc: unicorn.Uc, kind: int, callback: int, user: int, begin: int = 1, end: int = 0
+) -> int:
+    """Add a compiled callback by address; `begin > end` means everywhere. Returns the hook."""
+    from unicorn.unicorn_py3.unicorn import uclib
+
+    hook = ctypes.c_size_t()
+    status = uclib.uc_hook_add(
+        ctypes.c_void_p(handle_of(uc)), ctypes.byref(hook), ctypes.c_int(kind),
+        ctypes.c_void_p(callback), ctypes.c_void_p(user),
+        ctypes.c_uint64(begin), ctypes.c_uint64(end),
+    )  # fmt: skip
+    if status != unicorn_const.UC_ERR_OK:
+        raise unicorn.UcError(status)
+    return hook.value
+
+
+__all__ = ["Cause", "UnicornMachine"]

@@ -1,0 +1,52 @@
+"""Numba as this project uses it: compiled once, kept across runs, never stale.
+
+Numba keys its cache by the file of each function alone, but the hooks are built from constants and
+functions of several files. Their cache therefore lies in a directory named after the contents of
+all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numba
+
+_ROOMS = (Path(__file__).parent, Path(__file__).parent.parent / "backends")
+
+
+def _cache_home() -> Path:
+    if chosen := os.environ.get("EMU_CACHE_DIR"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "tinyml-emu"
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for room in _ROOMS:
+        for file in sorted(room.glob("*.py")):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _use_own_cache() -> None:
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return
+    try:
+        directory = _cache_home() / "native" / _sources_digest()
+        directory.mkdir(parents=True, exist_ok=True)
+        numba.config.CACHE_DIR = str(directory)
+    except (OSError, RuntimeError):
+        # No home, or it cannot be written: Numba looks for a place of its own, or compiles anew.
+        return
+
+
+_use_own_cache()
+
+
+def compiled(function: Any) -> Any:
+    """Compile a function of integers and arrays; division by zero gives 0, as in C hooks."""
+    return numba.njit(cache=True, error_model="numpy")(function)
