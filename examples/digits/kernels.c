@@ -1,13 +1,6 @@
 /* Int8 kernels in portable C. Formats, ranges and aliasing: kernels.h. */
 #include "kernels.h"
 
-/* The part of a 3-wide window that lies inside the image along one axis. */
-typedef struct {
-    int32_t first; /* position of the window's tap 0 in the image; negative in the padding */
-    int32_t begin; /* first tap inside, inclusive */
-    int32_t end;   /* last tap inside, exclusive */
-} window_span;
-
 /* Rows or columns of padding before the image, SAME rule: (total padding) / 2. */
 static int32_t padding_before(int32_t size, int32_t stride) {
     const int32_t outputs_count = (size + stride - 1) / stride;
@@ -15,12 +8,8 @@ static int32_t padding_before(int32_t size, int32_t stride) {
     return total > 0 ? total / 2 : 0;
 }
 
-static window_span span_at(int32_t output_index, int32_t size, int32_t stride, int32_t padding) {
-    window_span span;
-    span.first = output_index * stride - padding;
-    span.begin = span.first < 0 ? -span.first : 0;
-    span.end = size - span.first < 3 ? size - span.first : 3;
-    return span;
+static int is_inside(int32_t position, int32_t size) {
+    return (uint32_t)position < (uint32_t)size; /* a negative position becomes a large one */
 }
 
 static int8_t finish(int32_t sum, const quantized_layer *layer, int32_t channel) {
@@ -31,38 +20,40 @@ static int8_t finish(int32_t sum, const quantized_layer *layer, int32_t channel)
     return (int8_t)value;
 }
 
-/* Sum of (input - zero_point) * weight over count neighbours. */
-static int32_t dot(const int8_t *restrict input, const int8_t *restrict weights, int32_t count,
-                   int32_t zero_point) {
-    int32_t sum = 0;
-    for (int32_t i = 0; i < count; i++) sum += (input[i] - zero_point) * weights[i];
-    return sum;
+/* Write the 3x3 window whose first tap is at (row, column) with its zero point subtracted; taps in
+ * the padding are 0. */
+static void gather_window(const int8_t *restrict input, hwc_shape shape, int32_t row,
+                          int32_t column, int32_t zero_point, int16_t *restrict window) {
+    for (int32_t i = 0; i < 3; i++) {
+        for (int32_t j = 0; j < 3; j++) {
+            const int32_t y = row + i;
+            const int32_t x = column + j;
+            if (is_inside(y, shape.height) && is_inside(x, shape.width)) {
+                const int8_t *const pixel = input + (y * shape.width + x) * shape.channels;
+                for (int32_t c = 0; c < shape.channels; c++) {
+                    *window++ = (int16_t)(pixel[c] - zero_point);
+                }
+            } else {
+                for (int32_t c = 0; c < shape.channels; c++) *window++ = 0;
+            }
+        }
+    }
 }
 
 void conv_s8_k3x3_hwc__c(const int8_t *restrict input, hwc_shape shape, int32_t stride,
                          const quantized_layer *layer, int32_t output_channels,
-                         int8_t *restrict output) {
-    const int32_t channels = shape.channels;
+                         int16_t *restrict scratch, int8_t *restrict output) {
+    const int32_t taps_count = 9 * shape.channels;
     const int32_t padding_y = padding_before(shape.height, stride);
     const int32_t padding_x = padding_before(shape.width, stride);
-    const int32_t output_height = (shape.height + stride - 1) / stride;
-    const int32_t output_width = (shape.width + stride - 1) / stride;
 
-    for (int32_t y = 0; y < output_height; y++) {
-        const window_span rows = span_at(y, shape.height, stride, padding_y);
-        for (int32_t x = 0; x < output_width; x++) {
-            const window_span columns = span_at(x, shape.width, stride, padding_x);
-            /* A row of the window is one run of memory in image and weights alike. */
-            const int32_t run = (columns.end - columns.begin) * channels;
+    for (int32_t row = -padding_y; row < shape.height - padding_y; row += stride) {
+        for (int32_t column = -padding_x; column < shape.width - padding_x; column += stride) {
+            gather_window(input, shape, row, column, layer->input_zero_point, scratch);
+            const int8_t *weights = layer->weights;
             for (int32_t o = 0; o < output_channels; o++) {
                 int32_t sum = layer->bias[o];
-                for (int32_t i = rows.begin; i < rows.end; i++) {
-                    const int32_t pixel =
-                        (rows.first + i) * shape.width + columns.first + columns.begin;
-                    const int32_t tap = (o * 3 + i) * 3 + columns.begin;
-                    sum += dot(input + pixel * channels, layer->weights + tap * channels, run,
-                               layer->input_zero_point);
-                }
+                for (int32_t t = 0; t < taps_count; t++) sum += scratch[t] * *weights++;
                 *output++ = finish(sum, layer, o);
             }
         }
@@ -74,21 +65,27 @@ void dwconv_s8_k3x3_hwc__c(const int8_t *restrict input, hwc_shape shape, int32_
     const int32_t channels = shape.channels;
     const int32_t padding_y = padding_before(shape.height, stride);
     const int32_t padding_x = padding_before(shape.width, stride);
-    const int32_t output_height = (shape.height + stride - 1) / stride;
-    const int32_t output_width = (shape.width + stride - 1) / stride;
 
-    for (int32_t y = 0; y < output_height; y++) {
-        const window_span rows = span_at(y, shape.height, stride, padding_y);
-        for (int32_t x = 0; x < output_width; x++) {
-            const window_span columns = span_at(x, shape.width, stride, padding_x);
+    for (int32_t row = -padding_y; row < shape.height - padding_y; row += stride) {
+        for (int32_t column = -padding_x; column < shape.width - padding_x; column += stride) {
+            /* Channel 0 of each tap inside the image: the same for all channels. */
+            const int8_t *tap_inputs[9];
+            const int8_t *tap_weights[9];
+            int32_t taps_count = 0;
+            for (int32_t i = 0; i < 3; i++) {
+                for (int32_t j = 0; j < 3; j++) {
+                    const int32_t y = row + i;
+                    const int32_t x = column + j;
+                    if (!is_inside(y, shape.height) || !is_inside(x, shape.width)) continue;
+                    tap_inputs[taps_count] = input + (y * shape.width + x) * channels;
+                    tap_weights[taps_count] = layer->weights + (i * 3 + j) * channels;
+                    taps_count++;
+                }
+            }
             for (int32_t c = 0; c < channels; c++) {
                 int32_t sum = layer->bias[c];
-                for (int32_t i = rows.begin; i < rows.end; i++) {
-                    for (int32_t j = columns.begin; j < columns.end; j++) {
-                        const int32_t pixel = (rows.first + i) * shape.width + columns.first + j;
-                        sum += (input[pixel * channels + c] - layer->input_zero_point) *
-                               layer->weights[(i * 3 + j) * channels + c];
-                    }
+                for (int32_t t = 0; t < taps_count; t++) {
+                    sum += (tap_inputs[t][c] - layer->input_zero_point) * tap_weights[t][c];
                 }
                 *output++ = finish(sum, layer, c);
             }
@@ -126,9 +123,12 @@ void avgpool_s8_k2x2_hwc__c(const int8_t *restrict input, hwc_shape shape,
 
 void fc_s8__c(const int8_t *restrict input, int32_t inputs_count, const quantized_layer *layer,
               int32_t outputs_count, int8_t *restrict output) {
+    const int8_t *weights = layer->weights;
     for (int32_t o = 0; o < outputs_count; o++) {
-        const int32_t sum = layer->bias[o] + dot(input, layer->weights + o * inputs_count,
-                                                 inputs_count, layer->input_zero_point);
+        int32_t sum = layer->bias[o];
+        for (int32_t i = 0; i < inputs_count; i++) {
+            sum += (input[i] - layer->input_zero_point) * *weights++;
+        }
         output[o] = finish(sum, layer, o);
     }
 }

@@ -2,11 +2,12 @@
  *
  * Arithmetic is that of TensorFlow Lite's int8 reference kernels [TFLITE-QUANT]:
  *   real = scale * (value - zero_point); weights have zero point 0 and one scale an output channel;
- *   output = clamp(requantize(sum((input - input_zero_point) * weight) + bias) + output_zero_point).
+ *   sum = bias + sum of (input - input_zero_point) * weight;
+ *   output = clamp(requantize(sum) + output_zero_point).
  *
- * Tensors are one image, height x width x channels (HWC), channels innermost. No kernel needs
- * scratch memory or alignment, and none allocates. Input and output must not overlap.
- * Sums must stay inside +-2^30: 255 * 127 * (inputs of one output) + |bias| < 2^30.
+ * Tensors are one image, height x width x channels (HWC), channels innermost. No kernel allocates,
+ * or needs int8 data aligned. Input, output and scratch must not overlap. Sums must stay
+ * inside +-2^30: 255 * 127 * (inputs of one output) + |bias| < 2^30.
  *
  * Names: <operator>_<type>_k<height>x<width>_<layout>__<instruction set>. */
 #ifndef DIGITS_KERNELS_H
@@ -50,10 +51,10 @@ static inline int32_t requantize(int32_t sum, int32_t multiplier, int32_t shift)
 
 /* Convolution 3x3 with SAME padding: out is ceil(height / stride) x ceil(width / stride) x
  * output_channels. Where the padding is odd, the extra row and column are the last ones.
- * Stride 1 or 2. */
+ * Stride 1 or 2. Scratch: 9 * channels values, one window. */
 void conv_s8_k3x3_hwc__c(const int8_t *restrict input, hwc_shape shape, int32_t stride,
                          const quantized_layer *layer, int32_t output_channels,
-                         int8_t *restrict output);
+                         int16_t *restrict scratch, int8_t *restrict output);
 
 /* Depthwise convolution 3x3 with SAME padding as above: one filter a channel, as many channels out
  * as in. Stride 1 or 2. */

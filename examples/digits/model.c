@@ -13,6 +13,7 @@
 /* A layer reads one end of the arena and writes the other. The widest pair, conv beside depthwise,
  * sets its size; the others fit into the same two places. */
 static int8_t arena[CONV_BYTES + DEPTHWISE_BYTES];
+static int16_t conv_scratch[9]; /* one window of the image, which has one channel */
 
 _Static_assert(POINTWISE_BYTES <= CONV_BYTES, "pointwise takes conv's place");
 _Static_assert(POOLED_BYTES <= DEPTHWISE_BYTES, "pooled takes depthwise's place");
@@ -28,7 +29,7 @@ int32_t model_invoke(const int8_t *image, int8_t *logits) {
     const hwc_shape depthwise_shape = {DEPTHWISE_SIDE, DEPTHWISE_SIDE, CONV_CHANNELS};
     const hwc_shape pointwise_shape = {DEPTHWISE_SIDE, DEPTHWISE_SIDE, POINTWISE_CHANNELS};
 
-    conv_s8_k3x3_hwc__c(image, image_shape, 1, &conv_layer, CONV_CHANNELS, conv);
+    conv_s8_k3x3_hwc__c(image, image_shape, 1, &conv_layer, CONV_CHANNELS, conv_scratch, conv);
     dwconv_s8_k3x3_hwc__c(conv, conv_shape, 2, &depthwise_layer, depthwise);
     conv_s8_k1x1_hwc__c(depthwise, depthwise_shape, &pointwise_layer, POINTWISE_CHANNELS,
                         pointwise);

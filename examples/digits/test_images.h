@@ -1,4 +1,4 @@
-/* Test images of scikit-learn's handwritten digits, none of them seen in training. Written by train.py; do not edit.
+/* Handwritten digits of scikit-learn, none seen in training. Written by train.py; do not edit.
  *
  * test_images: image after image, 8 rows of 8 pixels; white is -128, full ink is 127.
  * test_labels: the digit, 0 .. 9. */

@@ -372,7 +372,7 @@ def render_test_images_c(images: Int8, labels: Int8) -> str:
 def render_test_images_h(images: Int8) -> str:
     """The text of `test_images.h`."""
     return f"""\
-/* Test images of scikit-learn's handwritten digits, none of them seen in training. {_GENERATED}
+/* Handwritten digits of scikit-learn, none seen in training. {_GENERATED}
  *
  * test_images: image after image, 8 rows of 8 pixels; white is {INPUT_ZERO_POINT}, full ink is 127.
  * test_labels: the digit, 0 .. 9. */

@@ -82,9 +82,11 @@ def conv_k3x3(
     layer = random_layer(rng, (outputs, 3, 3, inputs), 0)
     return Case(
         f"conv3x3_h{height}_w{width}_i{inputs}_o{outputs}_s{stride}",
-        _c_array("int8_t", "input_@", image) + _c_layer(layer),
+        _c_array("int8_t", "input_@", image)
+        + _c_layer(layer)
+        + f"static int16_t scratch_@[9 * {inputs}];\n",
         f"conv_s8_k3x3_hwc__c(input_@, (hwc_shape){{{height}, {width}, {inputs}}}, {stride}, "
-        f"&layer_@, {outputs}, output);",
+        f"&layer_@, {outputs}, scratch_@, output);",
         reference.conv_k3x3(image, layer, stride).tobytes(),
     )
 

@@ -94,7 +94,7 @@ def test_firmware_built_by_gcc_equals_the_reference(
 
 @pytest.mark.needs_compiler
 @pytest.mark.parametrize(
-    "place", [{"weights": "dtcm"}, {"code": "itcm"}, {"data": "axi_sram"}, {"stack": "axi_sram"}]
+    "place", [{"weights": "dtcm"}, {"code": "itcm"}, {"data": "dtcm"}, {"stack": "axi"}]
 )
 def test_placement_moves_cycles_and_no_result(
     emu: Emu, place: dict[str, str], network: reference.Network, labelled_images: LabelledImages
