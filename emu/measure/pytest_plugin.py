@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     from emu.measure.report import Report
 
 _DEFAULT_BOARD = "h743"
-_reports: dict[object, Report] = {}  # runs of this process, which are deterministic
+_reports: dict[object, _Run] = {}  # runs of this process, which are deterministic
 _checked = pytest.StashKey[dict[Path, str]]()
+
+
+class _Run(NamedTuple):
+    """Keeps the options as well: what is told by its identity must stay alive."""
+
+    report: Report
+    options: Mapping[str, Any]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,7 +81,7 @@ class Emu:
 
     def __init__(self, request: pytest.FixtureRequest, board: str) -> None:
         self._request = request
-        self._board = board
+        self.board = board
         self._folder = Path(request.path).parent
 
     def run(self, source: str | Path | Sequence[str | Path], **options: Any) -> Report:
@@ -85,7 +92,7 @@ class Emu:
         """
         from emu.measure.run import run
 
-        options.setdefault("board", self._board)
+        options.setdefault("board", self.board)
         given = (source,) if isinstance(source, str | Path) else tuple(source)
         paths = tuple(self._folder / path for path in given)
         if "include_dirs" in options:
@@ -94,8 +101,8 @@ class Emu:
         if key is None:
             return run(paths, **options)
         if key not in _reports:
-            _reports[key] = run(paths, **options)
-        return _reports[key]
+            _reports[key] = _Run(run(paths, **options), options)
+        return _reports[key].report
 
     def check(self, measured: Report | Mapping[str, Number | None], name: str) -> None:
         """Hold numbers against `golden/NAME.json` beside the test; `--emu-update` writes it.
@@ -137,8 +144,14 @@ def _key(paths: tuple[Path, ...], options: Mapping[str, Any]) -> object | None:
     return (
         tuple(_states(paths)),
         tuple(_states(folders)),
-        tuple(sorted((name, repr(value)) for name, value in options.items())),
+        tuple(sorted((name, _identity(value)) for name, value in options.items())),
     )
+
+
+def _identity(value: object) -> str:
+    """Plain values by what they say, others by which object they are."""
+    plain = isinstance(value, str | int | float | Path | list | tuple | Mapping | None)
+    return repr(value) if plain else f"{type(value).__name__} {id(value)}"
 
 
 def _states(paths: Sequence[Path]) -> Iterator[tuple[str, int, int]]:
