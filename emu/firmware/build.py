@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from emu.firmware.compile import CompiledUnit, Compiler, Unit
 from emu.firmware.diagnostics import with_displayed_paths
 from emu.firmware.library import gather_library, path_flags
 from emu.firmware.link import link
-from emu.firmware.sources import SourceSet, collect_sources, is_assembly
+from emu.firmware.sources import SourceSet, absolute_path, collect_sources, is_assembly
 from emu.firmware.toolchain import Toolchain, ToolchainName, find_toolchain, full_version
 
 _OPTIMISATIONS = ("0", "1", "2", "3", "s", "z", "g", "fast")
@@ -123,7 +122,7 @@ def _program_units(
     source_set: SourceSet, board: Board, options: BuildOptions, toolchain: Toolchain
 ) -> tuple[Unit, ...]:
     root = source_set.root
-    given = [Path(os.path.abspath(folder)) for folder in options.include_dirs]
+    given = [absolute_path(folder) for folder in options.include_dirs]
     for folder in given:
         if not folder.is_dir():
             raise UsageError(f"-I {folder} is no folder. Check the path.")
@@ -181,13 +180,13 @@ def _with_absolute_paths(cflags: Sequence[str]) -> tuple[str, ...]:
     for flag in cflags:
         option = next((o for o in _PATH_OPTIONS if flag.startswith(o)), None)
         if expects_path:
-            result.append(os.path.abspath(flag))
+            result.append(str(absolute_path(Path(flag))))
             expects_path = False
         elif flag in _PATH_OPTIONS:
             result.append(flag)
             expects_path = True
         elif option == "-I":
-            result.append(option + os.path.abspath(flag[len(option) :]))
+            result.append(option + str(absolute_path(Path(flag[len(option) :]))))
         else:
             result.append(flag)
     return tuple(result)

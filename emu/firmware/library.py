@@ -34,7 +34,14 @@ _RUNTIME_FLAGS = ("-D_GNU_SOURCE",)
 _NO_BUILTIN = "-fno-builtin"
 _MUSL_FLAGS = ("-std=c99", "-D_XOPEN_SOURCE=700", "-w")
 
-_MUSL_FOLDERS = ("math", "stdio", "stdlib")
+_MUSL_FOLDERS = ("math", "complex")  # taken whole
+# Of stdio only what needs no files: an fopen is to be told as missing, not to drag in Linux.
+_MUSL_STDIO = (
+    "printf", "fprintf", "sprintf", "snprintf", "asprintf",
+    "vprintf", "vfprintf", "vsprintf", "vsnprintf", "vasprintf",
+    "fwrite", "sscanf", "vsscanf", "vfscanf",
+    "__overflow", "__towrite", "__uflow", "__toread",
+)  # fmt: skip
 _MUSL_EXTRA = {
     "__exp_data": "math/exp_data.c",
     "__exp2f_data": "math/exp2f_data.c",
@@ -46,9 +53,13 @@ _MUSL_EXTRA = {
     "__lgammaf_r": "math/lgammaf_r.c",
     "erfc": "math/erf.c",
     "erfcf": "math/erff.c",
-    "y0": "math/j0.c",
-    "y1": "math/j1.c",
-    "yn": "math/jn.c",
+    "erfcl": "math/erfl.c",
+    "lgammal_r": "math/lgammal.c",
+    **{f"y{n}{suffix}": f"math/j{n}{suffix}.c" for n in "01n" for suffix in ("", "f")},
+    "__ldexp_cexp": "complex/__cexp.c",
+    "__ldexp_cexpf": "complex/__cexpf.c",
+    "strtod": "stdlib/strtod.c",
+    "atof": "stdlib/atof.c",
     "__floatscan": "internal/floatscan.c",
     "__intscan": "internal/intscan.c",
     "__shgetc": "internal/shgetc.c",
@@ -59,8 +70,6 @@ _MUSL_EXTRA = {
     "__isoc99_sscanf": "stdio/sscanf.c",
     "__isoc99_vsscanf": "stdio/vsscanf.c",
     "__isoc99_vfscanf": "stdio/vfscanf.c",
-    "__toread_needs_stdio_exit": "stdio/__toread.c",
-    "__towrite_needs_stdio_exit": "stdio/__towrite.c",
 }
 
 
@@ -211,6 +220,8 @@ def _musl_source(symbol: str, musl: Path) -> str | None:
     """The musl source that defines `symbol`, relative to musl's `src`."""
     if symbol in _MUSL_EXTRA:
         return _MUSL_EXTRA[symbol]
+    if symbol in _MUSL_STDIO:
+        return f"stdio/{symbol}.c"
     if not symbol.isidentifier():
         return None
     for folder in _MUSL_FOLDERS:
@@ -229,7 +240,7 @@ def _musl_unit(source: str, toolchain: Toolchain, board: Board) -> Unit:
         *toolchain.quiet_flags(),
         *path_flags(toolchain, root),
         *_MUSL_FLAGS,
-        "-O2" if source.startswith("math/") else "-Os",  # a model computes; it seldom prints
+        "-O2" if source.startswith(("math/", "complex/")) else "-Os",  # a model computes; it seldom prints
         *(f"-I{folder}" for folder in include_dirs),
         *toolchain.system_include_flags(),
     )

@@ -1,4 +1,4 @@
-"""Objects -> one ELF that fits the board, or a refusal that says what does not fit and by how much."""
+"""Objects -> one ELF that fits the board, or a refusal: what does not fit, and by how much."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ _REFERENCE = re.compile(r">>> referenced by (?P<place>[^\s(]+)|(?P<gnu>[^\s:]+:\
 _NOISE = re.compile(r"LOAD segment with RWX permissions|missing \.note\.GNU-stack|NOTE: This beh")
 _SHOWN = 4
 
-_NO_FILES = frozenset("fopen fclose fread fseek ftell fgets fgetc getchar scanf open read".split())
+_NO_FILES = frozenset(
+    ("fopen", "fclose", "fread", "fseek", "ftell", "fgets", "fgetc", "getchar", "scanf", "open")
+)
 
 
 @dataclass(frozen=True)
@@ -184,13 +186,12 @@ def _check_fit(elf: Path, layout: Layout, board: Board) -> None:
     if over:
         worst = max(over, key=lambda item: item.start + item.size_bytes - item.section.window.end)
         raise BuildError(_overflow_sentence(worst, placed, symbols, board))
-    _check_flash(placed, layout, symbols, board)
+    _check_flash(placed, layout, board)
 
 
 def _check_flash(
     placed: Sequence[_Placed],
     layout: Layout,
-    symbols: Sequence[tuple[int, int, str]],
     board: Board,
 ) -> None:
     """The images of copied sections take flash too."""

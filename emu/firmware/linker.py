@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import jinja2
@@ -130,7 +131,7 @@ def window_of(board: Board, names: Sequence[str]) -> Window:
         UsageError: a region is unknown, or the regions do not adjoin.
     """
     regions = [_region(board, name) for name in names]
-    for before, after in zip(regions, regions[1:], strict=False):
+    for before, after in pairwise(regions):
         if before.end != after.start:
             raise UsageError(
                 f"Regions {before.name} and {after.name} do not adjoin ({before.name} ends at "

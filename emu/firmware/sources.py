@@ -40,6 +40,11 @@ def is_assembly(name: str) -> bool:
     return name.endswith(_ASSEMBLY)
 
 
+def absolute_path(path: Path) -> Path:
+    """The path from the root, without `..`; symbolic links stay, as names are shown to the user."""
+    return Path(os.path.normpath(Path.cwd() / path))
+
+
 def collect_sources(paths: Sequence[Path]) -> SourceSet:
     """Turn what was named on the command line into a list of sources.
 
@@ -52,7 +57,7 @@ def collect_sources(paths: Sequence[Path]) -> SourceSet:
     """
     if not paths:
         raise UsageError("No source was named. Give a C file, several, or a folder of them.")
-    absolute = [Path(os.path.abspath(path)) for path in paths]
+    absolute = [absolute_path(path) for path in paths]
     folders = [path for path in absolute if path.is_dir()]
     if folders:
         if len(absolute) > 1:

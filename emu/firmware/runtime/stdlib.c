@@ -209,6 +209,9 @@ int rand_r(unsigned *seed)
     return (int)(value >> 33);
 }
 
+void srandom(unsigned seed) { srand(seed); }
+long random(void) { return rand(); }
+
 char *getenv(const char *name)
 {
     (void)name;
@@ -216,6 +219,27 @@ char *getenv(const char *name)
 }
 
 /* Wide characters, for %lc and %ls: one byte each, as in the "C" locale. */
+size_t mbrtowc(wchar_t *restrict to, const char *restrict text, size_t size_bytes,
+               mbstate_t *restrict state)
+{
+    (void)state;
+    if (!text || !size_bytes)
+        return text ? (size_t)-2 : 0;
+    if ((unsigned char)*text > 0x7F) {
+        errno = EILSEQ;
+        return (size_t)-1;
+    }
+    if (to)
+        *to = (wchar_t)*text;
+    return *text != 0;
+}
+
+int mbsinit(const mbstate_t *state)
+{
+    (void)state;
+    return 1;
+}
+
 int wctomb(char *text, wchar_t character)
 {
     if (!text)

@@ -7,6 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
+void bzero(void *to, size_t size_bytes) { memset(to, 0, size_bytes); }
+void bcopy(const void *from, void *to, size_t size_bytes) { memmove(to, from, size_bytes); }
+char *index(const char *text, int character) { return strchr(text, character); }
+char *rindex(const char *text, int character) { return strrchr(text, character); }
+int ffs(int value) { return value ? __builtin_ctz((unsigned)value) + 1 : 0; }
+
 size_t strlen(const char *text)
 {
     const char *end = text;

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import unicorn
 import unicorn.arm_const as arm
+import unicorn.unicorn_const as constants
+from unicorn import unicorn_py3 as unicorn
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from emu.board import Board
 
@@ -18,17 +21,18 @@ _SYSTEM_SPACE = (0xE0000000, 0x100000)
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended."""
+    """How a run ended. `objects` holds the final bytes of the objects that were asked for."""
 
     status: int | None
     output: str
     error: str
     stop: str
+    objects: tuple[bytes, ...] = ()
 
 
-def run_firmware(elf: Path, board: Board, *, max_instructions: int = 0) -> Finished:
+def run_firmware(elf: Path, board: Board, *, read: Sequence[str] = ()) -> Finished:
     """Load an ELF by its load addresses, start at its entry, stop at its exit."""
-    machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+    machine = unicorn.Uc(constants.UC_ARCH_ARM, constants.UC_MODE_THUMB)
     machine.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M7)
     for region in sorted(board.chip.regions, key=lambda region: region.kind != "flash"):
         if region.kind != "device":
@@ -46,9 +50,9 @@ def run_firmware(elf: Path, board: Board, *, max_instructions: int = 0) -> Finis
                         offset = segment["p_paddr"] - storage.start
                         machine.mem_write(region.start + offset, data)
         entry = image["e_entry"]
-        symbols = {
-            s.name: s["st_value"] for s in image.get_section_by_name(".symtab").iter_symbols()
-        }
+        table = image.get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        symbols = {s.name: (s["st_value"], s["st_size"]) for s in table.iter_symbols()}
     console = {1: bytearray(), 2: bytearray()}
     status: list[int] = []
     stop = ["ran on"]
@@ -85,12 +89,12 @@ def run_firmware(elf: Path, board: Board, *, max_instructions: int = 0) -> Finis
         uc.reg_write(arm.UC_ARM_REG_R0, result)
         uc.reg_write(arm.UC_ARM_REG_PC, (pc + 2) | 1)
 
-    machine.hook_add(unicorn.UC_HOOK_INTR, on_interrupt)
+    machine.hook_add(constants.UC_HOOK_INTR, on_interrupt)
     machine.reg_write(arm.UC_ARM_REG_C1_C0_2, 0xF << 20)
     machine.reg_write(arm.UC_ARM_REG_FPEXC, 1 << 30)
-    machine.reg_write(arm.UC_ARM_REG_SP, symbols["__stack_top"])
+    machine.reg_write(arm.UC_ARM_REG_SP, symbols["__stack_top"][0])
     try:
-        machine.emu_start(entry | 1, 0xFFFFFFFE, count=max_instructions)
+        machine.emu_start(entry | 1, 0xFFFFFFFE, count=200_000_000)
     except unicorn.UcError as error:
         stop[0] = f"{error} at {machine.reg_read(arm.UC_ARM_REG_PC):#x}"
     return Finished(
@@ -98,4 +102,5 @@ def run_firmware(elf: Path, board: Board, *, max_instructions: int = 0) -> Finis
         console[1].decode("utf-8", "replace"),
         console[2].decode("utf-8", "replace"),
         stop[0],
+        tuple(bytes(machine.mem_read(*symbols[name])) for name in read),
     )

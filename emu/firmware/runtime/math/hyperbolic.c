@@ -1,8 +1,9 @@
-/* cosh, tanh and their float forms.
+/* cosh, tanh, their float forms, and acoshf.
  *
  * Method: cosh x = 1 + t^2 / (2 (1 + t)) with t = expm1 |x| while that is small, (e + 1/e) / 2 above;
  * tanh x = t / (t + 2) with t = expm1 2|x|, and 1 - 2 / (t + 2) where the result nears 1.
- * Within 2 ulp. expm1 is musl's, as is __expo2, which is e^x / 2 * 2^0 where e^x would overflow.
+ * acoshf x = log(x + sqrt(x^2 - 1)), written near 1 with t = x - 1 as log1p(t + sqrt(2t + t^2)).
+ * Within 2 ulp (acoshf 3). expm1 is musl's, as is __expo2, which is e^x / 2 * 2^0 where e^x would overflow.
  */
 #include <math.h>
 
@@ -77,4 +78,15 @@ float tanhf(float x)
         result = t / (t + 2);
     }
     return copysignf(result, x);
+}
+
+float acoshf(float x)
+{
+    if (x < 2) {
+        const float t = x - 1;
+        return log1pf(t + sqrtf(2 * t + t * t));
+    }
+    if (x < 0x1p12f)
+        return logf(2 * x - 1 / (x + sqrtf(x * x - 1)));
+    return logf(x) + (float)M_LN2;
 }

@@ -5,7 +5,7 @@
  * comes from a table as a sum of two numbers. Above 1, atan x = pi/2 - atan 1/x.
  *
  * asin x = atan(x / sqrt(1 - x^2)), acos x = 2 atan(sqrt((1 - x) / (1 + x))), whose arguments are
- * rounded a few times: atan is within 1 ulp, asin and acos within 3 ulp.
+ * rounded a few times: atan is within 1 ulp, asin and acos within 2 ulp.
  */
 #include <math.h>
 

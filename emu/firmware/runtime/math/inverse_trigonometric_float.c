@@ -4,7 +4,7 @@
  * atan x = atan c + atan t with t = (x - c) / (1 + c x), |t| <= 1/32, where a few terms do and atan c
  * comes from a table as a sum of two numbers. Above 1, atan x = pi/2 - atan 1/x.
  *
- * acosf x = 2 atanf(sqrtf((1 - x) / (1 + x))). Within 1 ulp (atanf) and 3 ulp (acosf); no double
+ * acosf x = 2 atanf(sqrtf((1 - x) / (1 + x))). Within 1 ulp (atanf) and 2 ulp (acosf); no double
  * arithmetic, which is slow on a single-precision FPU. asinf is musl's.
  */
 #include <math.h>

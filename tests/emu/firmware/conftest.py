@@ -1,0 +1,47 @@
+"""Boards, sources and builds for the firmware room's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emu.board import Board
+from emu.boardfile import load_board
+
+WriteSources = Callable[..., Path]
+
+
+@pytest.fixture(params=["f746", "h743"])
+def board(request: pytest.FixtureRequest) -> Board:
+    """Both parts: single precision and double precision, flat SRAM and many regions."""
+    return load_board(str(request.param))
+
+
+@pytest.fixture
+def h743() -> Board:
+    return load_board("h743")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> WriteSources:
+    """Write files into a fresh folder: `write(**{"main.c": text})` returns the folder."""
+
+    def write_files(folder: str = "program", **files: str) -> Path:
+        root = tmp_path / folder
+        for name, text in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return root
+
+    return write_files
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build cache of this test's own, which starts empty."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("EMU_CACHE_DIR", str(folder))
+    return folder
