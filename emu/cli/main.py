@@ -52,7 +52,7 @@ class _Group(TyperGroup):
             where = traceback.extract_tb(defect.__traceback__)[-1]
             _say(
                 f"A defect of emu itself: {type(defect).__name__} in {where.name} "
-                f"({os.path.basename(where.filename)}:{where.lineno}): {defect}. "  # noqa: PTH119 - a name to print
+                f"({os.path.basename(where.filename)}:{where.lineno}): {_first_line(defect)}. "  # noqa: PTH119 - a name to print
                 "Run again with EMU_DEBUG=1 for the traceback, and please report it."
             )
             code = EXIT_INTERNAL
@@ -80,6 +80,10 @@ class _Boards(TyperGroup):
 def _is_usage_error(error: Exception) -> bool:
     # typer's own copy of click is private; its exceptions are told by what they can do.
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def _first_line(defect: Exception) -> str:
+    return next(iter(str(defect).splitlines()), "")[:200].rstrip(".")
 
 
 def _say(sentence: str) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-# What is imported inside an inner pytest is forgotten after it: import it out here, once.
-import emu.firmware.build  # noqa: F401 - as said above
-import emu.measure.golden  # noqa: F401 - as said above
-import emu.measure.run  # noqa: F401 - as said above
 from emu.firmware.cache import default_cache_dir
 from tests.emu.measure.conftest import SOURCE
+
+# What is imported inside an inner pytest is forgotten after it: import it out here, once.
+for module in ("emu.firmware.build", "emu.measure.golden", "emu.measure.run"):
+    import_module(module)
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.needs_compiler
@@ -42,7 +43,7 @@ def project(
     # pytester gives each test a home of its own, where every build would start from nothing.
     if build_cache is not None:
         monkeypatch.setenv("EMU_CACHE_DIR", build_cache)
-    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider -p no:hypothesispytest\n")
     (pytester.path / "conv.c").write_text(SOURCE)
     return pytester
 
