@@ -240,7 +240,9 @@ def _musl_unit(source: str, toolchain: Toolchain, board: Board) -> Unit:
         *toolchain.quiet_flags(),
         *path_flags(toolchain, root),
         *_MUSL_FLAGS,
-        "-O2" if source.startswith(("math/", "complex/")) else "-Os",  # a model computes; it seldom prints
+        "-O2"
+        if source.startswith(("math/", "complex/"))
+        else "-Os",  # a model computes; it seldom prints
         *(f"-I{folder}" for folder in include_dirs),
         *toolchain.system_include_flags(),
     )

@@ -15,6 +15,7 @@ from emu.board import Board
 from emu.errors import BuildError
 from emu.firmware.cache import BuildCache, sha256_texts
 from emu.firmware.compile import CompiledUnit
+from emu.firmware.diagnostics import displayed_place
 from emu.firmware.library import Library
 from emu.firmware.linker import Layout, OutputSection, Window, plan_layout
 from emu.firmware.sources import SourceSet
@@ -126,6 +127,7 @@ def _arguments(
         *(f"-Wl,{argument}" for argument in linker),
         f"-Wl,-u,{entry}",
         *extra,
+        "-lm",
     )
 
 
@@ -133,8 +135,13 @@ def _link_sentence(said: str, source_set: SourceSet, toolchain: Toolchain, board
     name = source_set.names[0] if len(source_set.names) == 1 else source_set.stem
     undefined = list(dict.fromkeys(match["name"] for match in _UNDEFINED.finditer(said)))
     if undefined:
-        places = [m["place"] or m["gnu"] for m in _REFERENCE.finditer(said)]
-        where = f" (used at {places[0]})" if places and places[0] else ""
+        found = (match["place"] or match["gnu"] for match in _REFERENCE.finditer(said))
+        places = [  # the program's own; a library's come from the machine that built the library
+            displayed_place(place, source_set.root)
+            for place in found
+            if place and place.partition(":")[0] in source_set.names
+        ]
+        where = f" (used at {places[0]})" if places else ""
         shown = ", ".join(undefined[:_SHOWN])
         rest = f" and {len(undefined) - _SHOWN} more" if len(undefined) > _SHOWN else ""
         if _NO_FILES & set(undefined):

@@ -2,6 +2,7 @@
 #include "semihosting.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #undef errno
@@ -26,6 +27,13 @@ void *_sbrk(ptrdiff_t increment_bytes)
     }
     end += increment_bytes;
     return previous;
+}
+
+/* newlib's aligned_alloc calls this and does not have it. */
+int posix_memalign(void **payload, size_t alignment, size_t size_bytes)
+{
+    *payload = memalign(alignment, size_bytes);
+    return *payload ? 0 : ENOMEM;
 }
 
 int _read(int file, char *text, int size_bytes)

@@ -180,12 +180,11 @@ char *strstr(const char *text, const char *wanted)
 {
     size_t length = strlen(wanted);
 
-    for (; (text = strchr(text, *wanted)) != NULL; ++text) {
+    if (!length)
+        return (char *)text;
+    for (; (text = strchr(text, *wanted)) != NULL; ++text)
         if (strncmp(text, wanted, length) == 0)
             return (char *)text;
-        if (!*text)
-            break;
-    }
     return NULL;
 }
 

@@ -37,7 +37,8 @@ def _literal(value: float) -> str:
 def _run(body: str, board: Board, folder: Path) -> str:
     source = folder / "printing.c"
     headers = "\n".join(
-        f"#include <{name}.h>" for name in ("stdio", "stdint", "stddef", "inttypes", "string", "wchar")
+        f"#include <{name}.h>"
+        for name in ("stdio", "stdint", "stddef", "inttypes", "string", "wchar")
     )
     source.write_text(f"#define _GNU_SOURCE\n{headers}\nint main(void) {{\n{body}\nreturn 0; }}\n")
     done = run_firmware(build([source], board).elf, board)
@@ -125,9 +126,7 @@ def test_length_modifiers_pointers_strings_and_stars(board: Board, tmp_path: Pat
         '"%2$s %1$s", "b", "a"': "a b",
         '"%lc", (wint_t)65': "A",
     }
-    body = "volatile double z = 0;" + "".join(
-        f"printf({case}); puts(\"\");" for case in cases
-    )
+    body = "volatile double z = 0;" + "".join(f'printf({case}); puts("");' for case in cases)
     lines = _run(body, board, tmp_path).splitlines()
     # The sign of 0 / 0 is the processor's choice.
     lines = [line.replace("-nan", "nan") for line in lines]
