@@ -196,11 +196,11 @@ class CodeStore:
                 setattr(self, name, table)
                 machine[word] = table.ctypes.data
                 machine[mask] = size - 1
-        rebuild_hashes(machine)
+        rebuild_hashes(machine.ctypes.data)
 
     def add(self, code: bytes, address: int) -> StoredBlock:
         """Decode a block and publish it to the hooks."""
-        table, machine = self._table, self._machine
+        table = self._table
         instructions = tuple(decode_block(code, address, table))
         program = analyse_addresses(instructions)
         packed = pack_block(instructions, program.placed, self.uses.count, self.defs.count)

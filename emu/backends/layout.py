@@ -55,6 +55,7 @@ class Word(IntEnum):
     FRAMES = auto()  # int64 [depth, Frm]
     MEASURED = auto()  # int64 [n, Mea]
     VALUES = auto()  # int64 scratch of the address program
+    SCRATCH = auto()  # a state row and a detail row for the simulation
     TRACE = auto()  # address of the trace words, 0 when off
     # Capacities
     TRANSITION_CAPACITY = auto()

@@ -7,12 +7,8 @@ that the arrays stay as they are however long the firmware runs.
 from __future__ import annotations
 
 from enum import IntEnum, auto
-from typing import Any
 
-import numpy as np
-from numba import carray
-
-from emu.backends.intrinsics import load_u8, pointer, store_u8
+from emu.backends.intrinsics import get, get32, load_u8, put, put8, put32
 from emu.backends.layout import Word
 from emu.core.compiled import compiled
 
@@ -62,79 +58,78 @@ _MODE = int(Word.MODE)
 
 
 @compiled
-def fold_time(trace: Any) -> None:
+def fold_time(trace: int) -> None:
     """Halve the time axis of every region: bin n becomes bins 2n and 2n + 1 together."""
-    for region in range(trace[_REGIONS]):
+    for region in range(get(trace, _REGIONS)):
         at = _HEADER + region * REGION_COLUMNS
-        width = trace[at + _GRANULES]
+        width = get(trace, at + _GRANULES)
         for column in range(_READS, _WRITES + 1):
-            bins = carray(pointer(trace[at + column]), (TIME_BINS * width,), np.uint32)
+            bins = get(trace, at + column)
             for index in range(TIME_BINS // 2):
                 for granule in range(width):
-                    bins[index * width + granule] = (
-                        bins[2 * index * width + granule] + bins[(2 * index + 1) * width + granule]
-                    )
+                    left = get32(bins, 2 * index * width + granule)
+                    right = get32(bins, (2 * index + 1) * width + granule)
+                    put32(bins, index * width + granule, left + right)
             for index in range(TIME_BINS // 2 * width, TIME_BINS * width):
-                bins[index] = 0
-    trace[_BIN] *= 2
+                put32(bins, index, 0)
+    put(trace, _BIN, get(trace, _BIN) * 2)
 
 
 @compiled
-def find(trace: Any, table_slot: int, count_slot: int, row: int, address: int) -> None:
+def find(trace: int, table_slot: int, count_slot: int, row: int, address: int) -> None:
     """Count a finding once an instruction; keep the first `MAX_FINDINGS`."""
-    table = carray(pointer(trace[table_slot]), (MAX_FINDINGS * 3,), np.int64)
-    for index in range(trace[count_slot]):
-        if table[3 * index] == row:
-            table[3 * index + 2] += 1
+    table = get(trace, table_slot)
+    for index in range(get(trace, count_slot)):
+        if get(table, 3 * index) == row:
+            put(table, 3 * index + 2, get(table, 3 * index + 2) + 1)
             return
-    index = trace[count_slot]
+    index = get(trace, count_slot)
     if index < MAX_FINDINGS:
-        table[3 * index] = row
-        table[3 * index + 1] = address
-        table[3 * index + 2] = 1
-        trace[count_slot] = index + 1
+        put(table, 3 * index, row)
+        put(table, 3 * index + 1, address)
+        put(table, 3 * index + 2, 1)
+        put(trace, count_slot, index + 1)
 
 
 @compiled
 def trace_access(
-    machine: Any, address_of_trace: int, address: int, size: int, is_store: bool, row: int
+    machine: int, trace: int, address: int, size: int, is_store: bool, row: int
 ) -> None:
     """Enter one access into the trace, when it falls into a traced region."""
-    trace = carray(pointer(address_of_trace), (1 << 16,), np.int64)
-    now = machine[_CYCLES] if machine[_MODE] != 0 else machine[_INSTRUCTIONS] << 8
-    for region in range(trace[_REGIONS]):
+    now = get(machine, _CYCLES) if get(machine, _MODE) != 0 else get(machine, _INSTRUCTIONS) << 8
+    for region in range(get(trace, _REGIONS)):
         at = _HEADER + region * REGION_COLUMNS
-        start = trace[at + _START]
-        if address < start or address + size > trace[at + _END]:
+        start = get(trace, at + _START)
+        if address < start or address + size > get(trace, at + _END):
             continue
-        while now // trace[_BIN] >= TIME_BINS:
+        while now // get(trace, _BIN) >= TIME_BINS:
             fold_time(trace)
-        width = trace[at + _GRANULES]
-        cell = (now // trace[_BIN]) * width + ((address - start) >> trace[at + _SHIFT])
+        width = get(trace, at + _GRANULES)
+        cell = (now // get(trace, _BIN)) * width + ((address - start) >> get(trace, at + _SHIFT))
         word = (address - start) >> 2
         last_word = (address + size - 1 - start) >> 2
         column = _WRITES if is_store else _READS
-        bins = carray(pointer(trace[at + column]), (TIME_BINS * width,), np.uint32)
-        bins[cell] += np.uint32(1)
-        marks = trace[at + _WRITTEN] + address - start
+        bins = get(trace, at + column)
+        put32(bins, cell, get32(bins, cell) + 1)
+        marks = get(trace, at + _WRITTEN) + address - start
         if is_store:
-            first = carray(pointer(trace[at + _FIRST]), (1 << 40,), np.int64)
+            first = get(trace, at + _FIRST)
             for index in range(word, last_word + 1):
-                if first[index] < 0:
-                    first[index] = now >> 8
+                if get(first, index) < 0:
+                    put(first, index, now >> 8)
             stray = False
             for byte in range(size):
                 mark = load_u8(marks + byte)
                 if (mark & 2) == 0:
                     stray = True
                 if (mark & 1) == 0:
-                    store_u8(marks + byte, mark | 1)
+                    put8(marks, byte, mark | 1)
             if stray:
                 find(trace, _STRAY, _STRAY_COUNT, row, address)
         else:
-            last = carray(pointer(trace[at + _LAST]), (1 << 40,), np.int64)
+            last = get(trace, at + _LAST)
             for index in range(word, last_word + 1):
-                last[index] = now >> 8
+                put(last, index, now >> 8)
             for byte in range(size):
                 if (load_u8(marks + byte) & 1) == 0:
                     find(trace, _UNWRITTEN, _UNWRITTEN_COUNT, row, address)

@@ -43,6 +43,7 @@ from emu.backends.semihosting import Semihosting
 from emu.backends.system_space import SYSTEM_BASE, SYSTEM_BYTES, SystemSpace
 from emu.backends.trace_recorder import TraceRecorder
 from emu.board import Board, Region
+from emu.core.pipeline import D_COLUMNS, S_COLUMNS
 from emu.core.timing_table import Param, load_timing_table
 from emu.errors import ImageError, UsageError
 from emu.firmware.image import Image
@@ -183,6 +184,7 @@ class _Run:
             Word.MEASURED, (max(1, len(options.measure)), int(Mea.COLUMNS)), np.int64
         )
         self._array(Word.VALUES, _MAX_VALUES, np.int64)
+        self._array(Word.SCRATCH, S_COLUMNS + D_COLUMNS, np.int32)
         machine[Word.SHADOW_CAPACITY] = _SHADOW_DEPTH
         machine[Word.FRAME_CAPACITY] = _FRAME_DEPTH
         machine[Word.PREVIOUS] = -1
