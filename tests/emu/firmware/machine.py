@@ -9,9 +9,9 @@ from pathlib import Path
 
 import unicorn.arm_const as arm
 import unicorn.unicorn_const as constants
-from unicorn import unicorn_py3 as unicorn
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+from unicorn import unicorn_py3 as unicorn
 
 from emu.board import Board
 
