@@ -132,9 +132,13 @@ def run(
     from emu.boardfile import parse_assignments
     from emu.measure.limits import check_limits, parse_limits
     from emu.measure.run import run as run_program
+    from emu.measure.write_file import check_writable
 
     limits = parse_limits(limit or ())
     pure = json == "-"
+    for path in (None if pure or json is None else Path(json), benchmark):
+        if path is not None:
+            check_writable(path)
     with _live(to_stderr=pure) as live:
         report = run_program(
             sources,

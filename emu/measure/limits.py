@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from emu.errors import LimitExceededError, UsageError
-from emu.measure.quantity import Number, find_number, format_change, format_quantity, parse_quantity
+from emu.measure.quantity import (
+    Number,
+    check_key,
+    find_number,
+    format_change,
+    format_quantity,
+    parse_quantity,
+)
 from emu.measure.report import Report
 
 
@@ -40,7 +47,8 @@ def parse_limits(limits: Iterable[str] | Mapping[str, str | Number]) -> tuple[Li
     """Read `key=value` texts, or a mapping of them.
 
     Raises:
-        UsageError: a text without `=`, or a value that does not suit the unit of its key.
+        UsageError: a text without `=`, a value that does not suit the unit of its key, or a key
+            that no report has.
     """
     pairs: list[tuple[str, str | Number]] = []
     if isinstance(limits, Mapping):
@@ -54,6 +62,8 @@ def parse_limits(limits: Iterable[str] | Mapping[str, str | Number]) -> tuple[Li
                     "peak_sram_bytes=320K."
                 )
             pairs.append((key.strip(), value.strip()))
+    for key, _ in pairs:
+        check_key(key)
     return tuple(
         Limit(key, parse_quantity(key, value) if isinstance(value, str) else value)
         for key, value in pairs

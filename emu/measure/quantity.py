@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from typing import get_args
 
 from pydantic import BaseModel
 
@@ -39,6 +40,22 @@ def find_number(report: Report, key: str) -> Number | None:
     raise UsageError(f"'{key}' is no number of this report. {hint}")
 
 
+def check_key(key: str) -> None:
+    """Refuse early a key whose first word no report can have.
+
+    Raises:
+        UsageError: there is no such field; near names are said.
+    """
+    fields = Report.model_fields
+    first, dot, _ = key.partition(".")
+    if first in fields and (dot or _is_numeric(fields[first].annotation)):
+        return
+    numeric = [name for name, field in fields.items() if _is_numeric(field.annotation)]
+    near = difflib.get_close_matches(first, numeric, n=3, cutoff=0.5)
+    hint = f"Did you mean {', '.join(near)}?" if near else "See the keys of emu run --json."
+    raise UsageError(f"'{key}' is no number of a report. {hint}")
+
+
 def parse_quantity(key: str, text: str) -> Number:
     """Read a value in the unit that `key` ends in: sizes as 320K, clocks as 480M, else a number.
 
@@ -67,7 +84,7 @@ def format_quantity(key: str, value: Number | None) -> str:
     if key.endswith("_hz"):
         return format_hz(int(value))
     if key.endswith("_ms"):
-        return format_ms(value)
+        return f"{value:,.4g} ms" if value < 1000 else f"{value:,.0f} ms"
     if key.endswith("_ratio"):
         return f"{value:.3g}"
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
@@ -89,7 +106,9 @@ def format_change(key: str, old: Number | None, new: Number | None) -> str:
         return "new" if old is None else "gone"
     difference = new - old
     sign = "+" if difference >= 0 else "-"
-    share = f" ({difference / old * 100:+.2g} %)" if old else ""
+    percent = difference / old * 100 if old else 0.0
+    digits = ",.0f" if abs(percent) >= 10 else ".2g"
+    share = f" ({percent:+{digits}} %)" if old else ""
     if key.endswith("_bytes") and abs(difference) < 64 * 1024:
         return f"{sign}{abs(int(difference)):,} B{share}"
     return f"{sign}{format_quantity(key, abs(difference))}{share}"
@@ -122,4 +141,4 @@ def _walk(value: BaseModel, prefix: str) -> Iterator[tuple[str, Number | None]]:
 
 
 def _is_numeric(annotation: object) -> bool:
-    return any(part in str(annotation) for part in ("int", "float"))
+    return bool({int, float} & {annotation, *get_args(annotation)})

@@ -215,7 +215,10 @@ def _memory(report: Report, wide: bool) -> RenderableType:
         names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in largest)
         parts.append(Text(f"largest in flash: {names}", style=_FAINT))
     if report.memory.stack_call_path:
-        path = " > ".join(str(frame) for frame in report.memory.stack_call_path)
+        path = " > ".join(
+            f"{frame} x {repeated + 1}" if repeated else str(frame)
+            for frame, repeated in _folded(report.memory.stack_call_path)
+        )
         parts.append(Text(f"stack deepest at: {path}", style=_FAINT))
     return Group(*parts)
 
@@ -318,7 +321,22 @@ def _with_rest(
 
 
 def _path(frames: Sequence[Frame]) -> RenderableType:
-    return Group(*(Text(f"{'  ' * min(depth, 8)}{frame}") for depth, frame in enumerate(frames)))
+    lines = []
+    for depth, (frame, repeated) in enumerate(_folded(frames)):
+        more = f", and {repeated} more calls of itself" if repeated else ""
+        lines.append(Text(f"{'  ' * min(depth, 8)}{frame}{more}"))
+    return Group(*lines)
+
+
+def _folded(frames: Sequence[Frame]) -> list[tuple[Frame, int]]:
+    """Frames with the count of equal ones that follow each: recursion in one line."""
+    found: list[tuple[Frame, int]] = []
+    for frame in frames:
+        if found and found[-1][0] == frame:
+            found[-1] = (frame, found[-1][1] + 1)
+        else:
+            found.append((frame, 0))
+    return found
 
 
 def _bar(share: float, width: int, colour: str, console: Console) -> Text:

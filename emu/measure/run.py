@@ -17,6 +17,7 @@ from emu.measure.report import CompilerOrigin, Report
 from emu.measure.source_path import SourcePaths
 from emu.measure.summarise import summarise
 from emu.measure.trace import save_trace
+from emu.measure.write_file import check_writable
 
 if TYPE_CHECKING:
     from emu.firmware.build import Build
@@ -106,6 +107,8 @@ def run(
         LimitError: a limit was not kept; the report is its `report`.
     """
     bounds = parse_limits(limits)
+    if trace is not None:
+        check_writable(Path(trace))
     resolved = _resolve_board(board, set_ or {}, place or {})
     firmware = prepare(
         source,

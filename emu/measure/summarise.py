@@ -27,6 +27,7 @@ from emu.measure.source_path import SourcePaths
 from emu.units import cycles_to_ms
 
 _CONSOLE_LIMIT_BYTES = 1024**2
+_ABORTED = 134  # 128 + SIGABRT: what abort of the runtime and of shells returns
 _PARTIAL_NOTE = "The run stopped before its end: peaks are those reached until then."
 
 
@@ -45,6 +46,8 @@ def summarise(
     """Put the numbers of a run into a report, by function, line, region and symbol."""
     profile = attribute(execution, image, paths)
     stack, heap = execution.stack, execution.heap
+    stack_bytes = stack.peak_bytes if stack is not None else None
+    heap_bytes = heap.peak_bytes if heap is not None else _heap_without_allocator(image)
     static = footprint(
         image,
         board,
@@ -72,13 +75,13 @@ def summarise(
         ipc_ratio=round(execution.instructions / elapsed, 4) if elapsed else None,
         cycles_by_cause=profile.cycles_by_cause,
         peak_sram_bytes=(
-            static.static_sram_bytes + stack.peak_bytes + heap.peak_bytes
-            if stack is not None and heap is not None
+            static.static_sram_bytes + stack_bytes + heap_bytes
+            if stack_bytes is not None and heap_bytes is not None
             else None
         ),
         static_sram_bytes=static.static_sram_bytes,
-        stack_peak_bytes=stack.peak_bytes if stack else None,
-        heap_peak_bytes=heap.peak_bytes if heap else None,
+        stack_peak_bytes=stack_bytes,
+        heap_peak_bytes=heap_bytes,
         arena_bytes=None,
         flash_bytes=static.flash_bytes,
         flash_code_bytes=static.flash_code_bytes,
@@ -114,6 +117,14 @@ def summarise(
     )
 
 
+def _heap_without_allocator(image: Image) -> int | None:
+    """0 where no allocator is linked in; None where there may be one that was not watched."""
+    allocators = ("malloc", "_malloc_r", "sbrk", "_sbrk", "_sbrk_r", "pvPortMalloc")
+    if not image.symbols or any(image.symbol(name) is not None for name in allocators):
+        return None
+    return 0
+
+
 def call_path(addresses: tuple[int, ...], image: Image, paths: SourcePaths) -> tuple[Frame, ...]:
     """Name code addresses, outermost first."""
     frames = []
@@ -147,6 +158,8 @@ def _error(execution: Execution, options: RunOptions, elapsed: int | None) -> st
     if execution.outcome == "interrupted":
         done = f"{elapsed:,} cycles" if elapsed else f"{execution.instructions:,} instructions"
         return f"Interrupted after {done}; what follows is what was measured until then."
+    if execution.exit_code == _ABORTED:
+        return "The firmware called abort, as a failed assert does."
     if execution.exit_code:
         return f"The firmware returned {execution.exit_code}, where 0 means that all is well."
     return None

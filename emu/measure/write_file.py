@@ -42,6 +42,18 @@ def write_file(path: Path, content: bytes | str | Callable[[BinaryIO], None]) ->
         raise UsageError(f"Cannot write {path}: {problem.strerror or problem}.") from problem
 
 
+def check_writable(path: Path) -> None:
+    """Refuse early what `write_file` could not do after a long run.
+
+    Raises:
+        UsageError: there is no such folder, or `path` is a folder itself.
+    """
+    if path.is_dir():
+        raise UsageError(f"Cannot write {path}: it is a folder.")
+    if not path.parent.is_dir():
+        raise UsageError(f"Cannot write {path}: there is no folder {path.parent}.")
+
+
 def _put(file: BinaryIO, content: bytes | str | Callable[[BinaryIO], None]) -> None:
     if callable(content):
         content(file)

@@ -81,7 +81,7 @@ def test_a_number_that_was_not_obtained_breaks_its_limit(
     stopped = measured(options_=RunOptions(timeout_s=0.5), outcome="timeout", exit_code=None)
     (breach,) = check_limits(stopped, parse_limits(["latency_ms=1000"]))
     assert breach.found is None
-    assert "latency_ms has no value to hold against its limit of 1 s" in breach.sentence
+    assert "latency_ms has no value to hold against its limit of 1,000 ms" in breach.sentence
 
 
 def test_any_number_of_the_report_can_be_limited(report: Report) -> None:
@@ -99,7 +99,9 @@ def test_any_number_of_the_report_can_be_limited(report: Report) -> None:
 
 def test_an_unknown_key_gets_near_names(report: Report) -> None:
     with pytest.raises(UsageError, match=r"'latency_cycle' is no number .* latency_cycles"):
-        check_limits(report, parse_limits(["latency_cycle=1"]))
+        find_number(report, "latency_cycle")
+    with pytest.raises(UsageError, match="'latency_cycle' is no number of a report"):
+        parse_limits(["latency_cycle=1"])
 
 
 def test_run_raises_with_the_whole_report(source: Path, board: Board) -> None:
@@ -114,9 +116,9 @@ def test_run_raises_with_the_whole_report(source: Path, board: Board) -> None:
     ("key", "value", "text"),
     [
         ("peak_sram_bytes", 35 * 1024, "35 KiB"),
-        ("latency_ms", 0.05, "50 us"),
+        ("latency_ms", 0.05, "0.05 ms"),
         ("latency_ms", 12.3456, "12.35 ms"),
-        ("latency_ms", 1234.5, "1.234 s"),
+        ("latency_ms", 1234.5, "1,234 ms"),
         ("latency_cycles", 1234567, "1,234,567 cycles"),
         ("clock_hz", 480_000_000, "480 MHz"),
         ("ipc_ratio", 1.2345, "1.23"),

@@ -161,6 +161,13 @@ def test_numbers_that_were_not_obtained_are_null(measured: Measure) -> None:
     assert report.instructions_count > 0
 
 
+def test_a_program_without_an_allocator_has_a_heap_of_nothing(measured: Measure) -> None:
+    report = measured(heap=None)
+    assert report.heap_peak_bytes == 0
+    assert report.peak_sram_bytes == report.static_sram_bytes + (report.stack_peak_bytes or 0)
+    assert report.memory.heap_allocations_count is None
+
+
 def test_a_run_that_was_stopped_has_no_latency_but_says_how_far_it_came(
     measured: Measure,
 ) -> None:
