@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import zlib
@@ -121,3 +122,10 @@ def test_firmware_reads_nothing_unwritten_and_writes_nothing_unnamed(
     trace = load_trace(tmp_path / "trace.npz")
     assert trace.unwritten_reads == ()
     assert trace.stray_writes == ()
+
+
+def test_readme_shows_the_cycles_of_today() -> None:
+    golden = json.loads((Path(__file__).parent / "golden" / "digits.h743.json").read_text())
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"{golden['numbers']['latency_cycles']:,} cycles" in readme
+    assert f"{golden['numbers']['instructions_count']:,} instructions" in readme
