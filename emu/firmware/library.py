@@ -249,6 +249,11 @@ def _musl_unit(source: str, toolchain: Toolchain, board: Board) -> Unit:
     return Unit(root, f"musl/src/{source}", flags, weak=True)
 
 
+def compiler_rt_key(toolchain: Toolchain, board: Board) -> str:
+    """What compiler-rt is kept under in the cache."""
+    return sha256_texts("compiler-rt/1", toolchain.identity, *toolchain.zig_target(board))
+
+
 def build_compiler_rt(toolchain: Toolchain, board: Board, cache: BuildCache) -> CompilerRt:
     """Build zig's compiler-rt for the board's core, once; it takes some seconds.
 
@@ -268,7 +273,7 @@ def build_compiler_rt(toolchain: Toolchain, board: Board, cache: BuildCache) -> 
         "-fstrip",
         "-fno-unwind-tables",
     )
-    key = sha256_texts("compiler-rt/1", toolchain.identity, *toolchain.zig_target(board))
+    key = compiler_rt_key(toolchain, board)
     data = _remembered_blob(cache, key)
     if data is None:
         with cache.lock("compiler-rt"):

@@ -135,11 +135,14 @@ def _link_sentence(said: str, source_set: SourceSet, toolchain: Toolchain, board
     name = source_set.names[0] if len(source_set.names) == 1 else source_set.stem
     undefined = list(dict.fromkeys(match["name"] for match in _UNDEFINED.finditer(said)))
     if undefined:
-        found = (match["place"] or match["gnu"] for match in _REFERENCE.finditer(said))
+        found = (
+            (match["place"] or match["gnu"]).removeprefix("./")
+            for match in _REFERENCE.finditer(said)
+        )
         places = [  # the program's own; a library's come from the machine that built the library
             displayed_place(place, source_set.root)
             for place in found
-            if place and place.partition(":")[0] in source_set.names
+            if place.partition(":")[0] in source_set.names
         ]
         where = f" (used at {places[0]})" if places else ""
         shown = ", ".join(undefined[:_SHOWN])
@@ -191,8 +194,8 @@ def _check_fit(elf: Path, layout: Layout, board: Board) -> None:
                 if symbol["st_size"]
             ]
     if over:
-        worst = max(over, key=lambda item: item.start + item.size_bytes - item.section.window.end)
-        raise BuildError(_overflow_sentence(worst, placed, symbols, board))
+        last = max(over, key=lambda item: item.start + item.size_bytes - item.section.window.end)
+        raise BuildError(_overflow_sentence(last, placed, symbols, board))
     _check_flash(placed, layout, board)
 
 
@@ -220,13 +223,16 @@ def _check_flash(
 
 
 def _overflow_sentence(
-    worst: _Placed,
+    last: _Placed,
     placed: Sequence[_Placed],
     symbols: Sequence[tuple[int, int, str]],
     board: Board,
 ) -> str:
-    window = worst.section.window
-    excess = worst.start + worst.size_bytes - window.end
+    """Args:
+    last: the section that ends farthest beyond its window.
+    """
+    window = last.section.window
+    excess = last.start + last.size_bytes - window.end
     inside = [item for item in placed if item.section.window.shares_storage(window)]
     parts = ", ".join(f"{item.section.name} {format_bytes(item.size_bytes)}" for item in inside)
     ranges = [
@@ -238,7 +244,7 @@ def _overflow_sentence(
         {
             (size, name)
             for address, size, name in symbols
-            if any(low <= address < high for low, high in ranges)
+            if size * 50 >= excess and any(low <= address < high for low, high in ranges)
         },
         reverse=True,
     )[:_SHOWN]
@@ -250,11 +256,12 @@ def _overflow_sentence(
     if largest:
         listed = ", ".join(f"{name} {format_bytes(size)}" for size, name in largest)
         sentence += f" Largest symbols: {listed}."
-    return f"{sentence} {_what_helps(worst, excess, window, board)}"
+    heaviest = max(inside, key=lambda item: item.size_bytes)
+    return f"{sentence} {_what_helps(heaviest, excess, window, board)}"
 
 
-def _what_helps(worst: _Placed, excess: int, window: Window, board: Board) -> str:
-    kind = worst.section.kind
+def _what_helps(heaviest: _Placed, excess: int, window: Window, board: Board) -> str:
+    kind = heaviest.section.kind
     if kind in ("heap", "stack"):
         return f"Reserve less with --set {kind}_bytes=N, or move it: --place {kind}=REGION."
     word = "data" if kind == "bss" else kind
@@ -265,7 +272,7 @@ def _what_helps(worst: _Placed, excess: int, window: Window, board: Board) -> st
         for region in board.chip.regions
         if region.kind == ("flash" if window.is_flash else "ram")
         and region.alias_of is None
-        and region.size_bytes >= worst.size_bytes
+        and region.size_bytes >= heaviest.size_bytes
         and not window.start <= region.start < window.end
     ]
     if others:

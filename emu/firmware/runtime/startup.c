@@ -52,7 +52,8 @@ extern const handler __init_array_start[], __init_array_end[];
 extern int emu_entry(int argc, char **argv);
 extern char emu_entry_kind[];
 
-static inline void barrier(void)
+/* Always inline: a call would land in .text, which may not have been copied yet. */
+__attribute__((always_inline)) static inline void barrier(void)
 {
     __asm__ volatile("dsb\n\tisb" ::: "memory");
 }

@@ -9,6 +9,9 @@ import pytest
 
 from emu.board import Board
 from emu.boardfile import load_board
+from emu.firmware.cache import BuildCache, open_cache
+from emu.firmware.library import build_compiler_rt, compiler_rt_key
+from emu.firmware.toolchain import find_toolchain
 
 WriteSources = Callable[..., Path]
 
@@ -41,7 +44,12 @@ def write(tmp_path: Path) -> WriteSources:
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A build cache of this test's own, which starts empty."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("EMU_CACHE_DIR", str(folder))
-    return folder
+    """A build cache of this test's own: empty but for compiler-rt, which takes seconds to build."""
+    shared, own = open_cache(), BuildCache(tmp_path / "cache")
+    toolchain = find_toolchain("zig")
+    for name in ("f746", "h743"):
+        target = load_board(name)
+        data = build_compiler_rt(toolchain, target, shared).path.read_bytes()
+        own.add_record(compiler_rt_key(toolchain, target), own.add_blob(data, ".o"))
+    monkeypatch.setenv("EMU_CACHE_DIR", str(own.root))
+    return own.root
