@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emu.backends.hooks import rebuild_hashes
-from emu.backends.layout import NODE_COLUMNS, Block, BlockFlag, Clu, Grp, Tra, Word
+from emu.backends.layout import NODE_COLUMNS, RECENT_BLOCKS, Block, BlockFlag, Clu, Grp, Tra, Word
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
 from emu.core.decode import Attribute, End, Instruction, decode_block
 from emu.core.pipeline import (
     D_COLUMNS,
+    D_ISSUE,
     I_COLUMNS,
     MAX_VARIANT_GROUPS,
     S_COLUMNS,
@@ -29,6 +30,8 @@ from emu.core.pipeline import (
     simulate_block,
 )
 from emu.core.timing_table import TimingTable
+
+MAX_TRANSITIONS = 1 << 17
 
 
 class Grid:
@@ -109,8 +112,8 @@ def variant_masks(
 ) -> list[tuple[int, bool]]:
     """For each group the low address bits that timing depends on, and whether it stores narrowly.
 
-    Two plain loads in a row may pair when their word banks differ, so their groups keep all three
-    bits; otherwise only the bits that decide alignment matter.
+    Two plain loads side by side may pair when their word banks differ, so their groups keep all
+    three bits; otherwise only the bits that decide alignment matter.
     """
     masks = [0] * len(program.groups)
     narrow = [False] * len(program.groups)
@@ -118,7 +121,7 @@ def variant_masks(
     for instruction, (group, _) in zip(instructions, program.placed, strict=True):
         memory = instruction.memory
         if memory is None:
-            previous = None if instruction.attributes & Attribute.SINGLE else previous
+            previous = None
             continue
         plain = not instruction.attributes & Attribute.SINGLE
         if group >= 0:
@@ -163,6 +166,8 @@ class CodeStore:
         self.nodes = Grid(machine, Word.NODES, NODE_COLUMNS, np.int64, 1024)
         self.groups = Grid(machine, Word.GROUPS, int(Grp.COLUMNS), np.int64, 4096)
         self.clusters = Grid(machine, Word.CLUSTERS, int(Clu.COLUMNS), np.int64, 8192)
+        self.row_cycles = Grid(machine, Word.UNUSED, 4, np.float64, 8192)
+        self.block_executions = Grid(machine, Word.UNUSED, 1, np.int64, 1024)
         self.sequence = Grid(machine, Word.SEQUENCE, 1, np.int32, 8192)
         self.transitions = Grid(machine, Word.TRANSITIONS, int(Tra.COLUMNS), np.int64, 4096)
         self.states = Grid(machine, Word.STATES, S_COLUMNS, np.int32, 2048)
@@ -170,17 +175,60 @@ class CodeStore:
         self.state_hash = np.zeros(0, np.int32)
         self.states.extend(initial_state()[None])
         machine[Word.STATE_COUNT] = 1
+        # Transition 0 is the reset: nothing but a place for what follows it.
+        start = np.zeros((1, int(Tra.COLUMNS)), np.int64)
+        start[0, Tra.KEY] = start[0, Tra.AFTER] = start[0, Tra.AFTER + 3] = -1
+        self.transitions.extend(start)
+        machine[Word.TRANSITION_COUNT] = 1
+        self.recent = np.full((RECENT_BLOCKS, 2), -1, np.int64)
+        machine[Word.RECENT] = self.recent.ctypes.data
         self.make_room()
 
-    def make_room(self) -> None:
-        """Grow the memo tables and rebuild their hashes, which compiled code looks up."""
+    def fold(self) -> None:
+        """Add what the transitions counted to the rows, and forget the transitions' counts."""
+        self.row_cycles.reserve(self.rows.count - self.row_cycles.count)
+        self.row_cycles.count = self.rows.count
+        self.block_executions.reserve(self.blocks.count - self.block_executions.count)
+        self.block_executions.count = self.blocks.count
+        count = int(self._machine[Word.TRANSITION_COUNT])
+        for number in range(1, count):
+            times = int(self.transitions.data[number, Tra.COUNT])
+            if not times:
+                continue
+            block = int(self.transitions.data[number, Tra.KEY]) >> 24
+            first = self.stored[block].first_row
+            detail = self.detail(number)
+            self.row_cycles.data[first : first + len(detail)] += times * detail[:, D_ISSUE:]
+            self.block_executions.data[block, 0] += times
+        self.transitions.data[:count, Tra.COUNT] = 0
+
+    def _forget(self) -> None:
+        """Empty the memo tables; the pipe's present state becomes state 1."""
         machine = self._machine
+        self.fold()
+        current = self.states.data[int(machine[Word.STATE])].copy()
+        self.states.data[1] = current
+        machine[Word.STATE] = 1
+        machine[Word.STATE_COUNT] = 2
+        self.transitions.data[0, [Tra.AFTER, Tra.AFTER + 3]] = -1
+        machine[Word.TRANSITION] = 0
+        machine[Word.TRANSITION_COUNT] = 1
+
+    def make_room(self) -> None:
+        """Grow the memo tables and rebuild their hashes, which compiled code looks up.
+
+        Past `MAX_TRANSITIONS` they are emptied instead, so that memory stays flat however many
+        address patterns a program shows.
+        """
+        machine = self._machine
+        if max(machine[Word.TRANSITION_COUNT], machine[Word.STATE_COUNT]) >= MAX_TRANSITIONS - 2:
+            self._forget()
         self.states.count = int(machine[Word.STATE_COUNT])
         self.transitions.count = int(machine[Word.TRANSITION_COUNT])
-        self.states.reserve(max(1024, self.states.count))
-        self.transitions.reserve(max(2048, self.transitions.count))
-        machine[Word.STATE_CAPACITY] = len(self.states.data)
-        machine[Word.TRANSITION_CAPACITY] = len(self.transitions.data)
+        self.states.reserve(max(1024, self.states.count // 2))
+        self.transitions.reserve(max(2048, self.transitions.count // 2))
+        machine[Word.STATE_CAPACITY] = min(len(self.states.data), MAX_TRANSITIONS)
+        machine[Word.TRANSITION_CAPACITY] = min(len(self.transitions.data), MAX_TRANSITIONS)
         for word, mask, rows, name in (
             (Word.STATE_HASH, Word.STATE_MASK, len(self.states.data), "state_hash"),
             (
@@ -214,7 +262,6 @@ class CodeStore:
 
         row = np.zeros(int(Block.COUNT), np.int64)
         row[Block.KEY] = address | (len(code) << 32)
-        row[Block.LAST_KEY] = -1
         row[Block.EPOCH] = -1
         row[Block.SHAPE] = len(instructions) | (-program.stack_delta_bytes << 32)
         row[Block.FIRST_ROW] = first_row

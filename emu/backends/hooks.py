@@ -26,6 +26,7 @@ from emu.backends.intrinsics import (
 )
 from emu.backends.layout import (
     NODE_COLUMNS,
+    RECENT_BLOCKS,
     TICKS,
     Block,
     BlockFlag,
@@ -76,7 +77,8 @@ W_REGIONS, W_BTAC, W_SHADOW = W["REGIONS"], W["BTAC"], W["SHADOW"]
 W_DEEPEST, W_FRAMES, W_MEASURED = W["DEEPEST"], W["FRAMES"], W["MEASURED"]
 W_VALUES, W_TRACE = W["VALUES"], W["TRACE"]
 W_READ_BATCH, W_BATCH_IDS, W_BATCH_POINTERS = W["READ_BATCH"], W["BATCH_IDS"], W["BATCH_POINTERS"]
-W_SKIP_SYNC, W_SCRATCH = W["SKIP_SYNC"], W["SCRATCH"]
+W_SKIP_SYNC, W_SCRATCH, W_RECENT = W["SKIP_SYNC"], W["SCRATCH"], W["RECENT"]
+W_DTAGS, W_DSETS, W_DWAYS = W["DTAGS"], W["DSETS"], W["DWAYS"]
 W_TRANSITION_CAPACITY, W_STATE_CAPACITY = W["TRANSITION_CAPACITY"], W["STATE_CAPACITY"]
 W_TRANSITION_MASK, W_STATE_MASK = W["TRANSITION_MASK"], W["STATE_MASK"]
 W_ICACHE_ON, W_DCACHE_ON, W_ART_ON = W["ICACHE_ON"], W["DCACHE_ON"], W["ART_ON"]
@@ -100,8 +102,7 @@ W_FRAME_DEPTH, W_FRAME_CAPACITY = W["FRAME_DEPTH"], W["FRAME_CAPACITY"]
 W_DCACHE_ACCESSES, W_BRANCHES, W_MISPREDICTS = W["DCACHE_ACCESSES"], W["BRANCHES"], W["MISPREDICTS"]
 
 B = {column.name: int(column) for column in Block}
-B_KEY, B_LAST_KEY, B_LAST_VARIANT = B["KEY"], B["LAST_KEY"], B["LAST_VARIANT"]
-B_LAST_TRANSITION, B_FLAGS, B_PROGRAM = B["LAST_TRANSITION"], B["FLAGS"], B["PROGRAM"]
+B_KEY, B_FLAGS, B_PROGRAM = B["KEY"], B["FLAGS"], B["PROGRAM"]
 B_EPOCH, B_SHAPE, B_NODES, B_VARIANT = B["EPOCH"], B["SHAPE"], B["NODES"], B["VARIANT"]
 B_BRANCH_ADDRESS, B_TARGET, B_FIRST_ROW = B["BRANCH_ADDRESS"], B["TARGET"], B["FIRST_ROW"]
 B_LAST_ROW, B_SEQUENCE, B_FUNCTION = B["LAST_ROW"], B["SEQUENCE"], B["FUNCTION"]
@@ -119,6 +120,7 @@ T_CYCLES, T_BRANCH, T_NEXT, T_COUNT = (
     int(Tra.COUNT),
 )
 T_KEY, T_VARIANT, T_COLUMNS = int(Tra.KEY), int(Tra.VARIANT), int(Tra.COLUMNS)
+T_AFTER = int(Tra.AFTER)
 G_A, G_KA, G_B, G_KB = int(Grp.A), int(Grp.KA), int(Grp.B), int(Grp.KB)
 G_PREDICATE, G_MASK, G_SHIFT = int(Grp.PREDICATE), int(Grp.MASK), int(Grp.SHIFT)
 G_CLUSTERS, G_COLUMNS = int(Grp.CLUSTERS), int(Grp.COLUMNS)
@@ -400,6 +402,8 @@ def find_transition(machine: int, key: int, variant: int, block: int, edge: int)
     put(transitions, into + T_COUNT, 0)
     put(transitions, into + T_KEY, key)
     put(transitions, into + T_VARIANT, variant)
+    put(transitions, into + T_AFTER, -1)
+    put(transitions, into + T_AFTER + 3, -1)
     put32(table, slot, number + 1)
     if number + 2 >= get(machine, W_TRANSITION_CAPACITY):
         put(machine, W_NEXT_STOP, -1)
@@ -614,6 +618,19 @@ def touch(machine: int, address: int, last: int, accesses: int, is_store: bool, 
 
 
 @compiled
+def four_way_hit(tags: int, sets: int, line: int) -> bool:
+    """Whether a four-way cache holds a line; `sets` is the number of sets minus one."""
+    base = (line & sets) << 2
+    wanted = line + 1
+    return (
+        get32(tags, base) == wanted
+        or get32(tags, base + 1) == wanted
+        or get32(tags, base + 2) == wanted
+        or get32(tags, base + 3) == wanted
+    )
+
+
+@compiled
 def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, int]:
     """Evaluate a block's access groups: `(stall in ticks, variant)`."""
     groups = get(machine, W_GROUPS)
@@ -622,6 +639,11 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
     regions = get(machine, W_REGIONS)
     ticks = np.int64(0)
     variant = np.int64(0)
+    accesses = np.int64(0)
+    tags = get(machine, W_DTAGS)
+    sets = get(machine, W_DSETS) - 1
+    four_ways = get(machine, W_DCACHE_ON) != 0 and get(machine, W_DWAYS) == 4
+    four_ways = four_ways and get(machine, W_LRU) == 0
     first = program & _U32
     for group in range(first, first + (program >> 32)):
         at = group * G_COLUMNS
@@ -634,7 +656,6 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
             base += read_value(machine, values, index) * get(groups, at + G_KB)
         base &= _U32
         shift = get(groups, at + G_SHIFT)
-        region = np.int64(-1)
         if shift >= 0:
             variant |= (base & get(groups, at + G_MASK)) << (shift & 0xFF)
             if shift >= 256:
@@ -647,22 +668,70 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
         if index >= 0 and get(values, index) == 0:
             continue
         packed = get(groups, at + G_CLUSTERS)
-        start = packed & _U32
-        low = (base + get(clusters, start * C_COLUMNS + C_LOW)) & _U32
-        region = region_at(machine, low)
-        if get(regions, region * R_COLUMNS + R_FREE) != 0:
-            continue
-        for cluster in range(start, start + (packed >> 32)):
-            into = cluster * C_COLUMNS
-            ticks += touch(
-                machine,
-                (base + get(clusters, into + C_LOW)) & _U32,
-                (base + get(clusters, into + C_HIGH)) & _U32,
-                get(clusters, into + C_ACCESSES),
-                get(clusters, into + C_STORE) != 0,
-                get(clusters, into + C_ROW),
-            )
+        into = (packed & _U32) * C_COLUMNS
+        end = into + (packed >> 32) * C_COLUMNS
+        if get(groups, at + G_A) >= 0:
+            # All accesses of a group lie in one region; absolute addresses may not.
+            region = region_at(machine, (base + get(clusters, into + C_LOW)) & _U32) * R_COLUMNS
+            if get(regions, region + R_FREE) != 0:
+                continue
+            lookup = four_ways and get(regions, region + R_CACHEABLE) != 0
+        else:
+            lookup = False
+        while into < end:
+            address = (base + get(clusters, into + C_LOW)) & _U32
+            last = (base + get(clusters, into + C_HIGH)) & _U32
+            # Nearly every access is a load that hits: settle it without a call.
+            if (
+                lookup
+                and get(clusters, into + C_STORE) == 0
+                and four_way_hit(tags, sets, address >> 5)
+                and ((last >> 5) == (address >> 5) or four_way_hit(tags, sets, last >> 5))
+            ):
+                accesses += get(clusters, into + C_ACCESSES)
+            else:
+                ticks += touch(
+                    machine, address, last, get(clusters, into + C_ACCESSES),
+                    get(clusters, into + C_STORE) != 0, get(clusters, into + C_ROW),
+                )  # fmt: skip
+            into += C_COLUMNS
+    put(machine, W_DCACHE_ACCESSES, get(machine, W_DCACHE_ACCESSES) + accesses)
     return ticks, variant
+
+
+@compiled
+def find_block(machine: int, address: int, block_key: int) -> int:
+    """The number of a known block, -1 for one never seen (or seen with another size)."""
+    base = get32(get(machine, W_PAGES), address >> 14)
+    if base < 0:
+        return -1
+    number = get32(get(machine, W_LOOKUP), base + ((address & 0x3FFF) >> 1))
+    if number >= 0 and get(get(machine, W_BLOCKS), number * B_COLUMNS + B_KEY) == block_key:
+        return number
+    return -1
+
+
+@compiled
+def next_transition(machine: int, number: int, edge: int, variant: int) -> int:
+    """The transition into a block: from what followed the current one before, else looked up."""
+    transitions = get(machine, W_TRANSITIONS)
+    at = get(machine, W_TRANSITION) * T_COLUMNS
+    wanted = edge | (number << 2)
+    if get(transitions, at + T_AFTER) == wanted and get(transitions, at + T_AFTER + 1) == variant:
+        return get(transitions, at + T_AFTER + 2)
+    other = at + T_AFTER + 3
+    if get(transitions, other) == wanted and get(transitions, other + 1) == variant:
+        return get(transitions, other + 2)
+    key = get(machine, W_STATE) | (edge << 22) | (number << 24)
+    found = find_transition(machine, key, variant, number, edge)
+    if found > FAULT_UNALIGNED:
+        # The older guess moves to the second place.
+        for column in range(T_AFTER, T_AFTER + 3):
+            put(transitions, at + column + 3, get(transitions, at + column))
+        put(transitions, at + T_AFTER, wanted)
+        put(transitions, at + T_AFTER + 1, variant)
+        put(transitions, at + T_AFTER + 2, found)
+    return found
 
 
 @compiled
@@ -677,17 +746,21 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
             get(machine, W_BATCH_IDS),
             get(machine, W_BATCH_POINTERS),
         )
-    base = get32(get(machine, W_PAGES), address >> 14)
-    number = np.int64(-1)
-    if base >= 0:
-        number = get32(get(machine, W_LOOKUP), base + ((address & 0x3FFF) >> 1))
     record = get(machine, W_BLOCKS)
+    block_key = address | (size << 32)
+    recent = ((address >> 1) & (RECENT_BLOCKS - 1)) * 2
+    if get(get(machine, W_RECENT), recent) == block_key:
+        number = get(get(machine, W_RECENT), recent + 1)
+    else:
+        number = find_block(machine, address, block_key)
+        if number < 0:
+            put(machine, W_WANTED_ADDRESS, address)
+            put(machine, W_WANTED_SIZE, size)
+            stop(machine, handle, REASON_NEW)
+            return
+        put(get(machine, W_RECENT), recent, block_key)
+        put(get(machine, W_RECENT), recent + 1, number)
     at = number * B_COLUMNS
-    if number < 0 or get(record, at + B_KEY) != (address | (size << 32)):
-        put(machine, W_WANTED_ADDRESS, address)
-        put(machine, W_WANTED_SIZE, size)
-        stop(machine, handle, REASON_NEW)
-        return
     mode = get(machine, W_MODE)
     if (get(machine, W_CYCLES) if mode != 0 else get(machine, W_INSTRUCTIONS) << 8) >= get(
         machine, W_NEXT_STOP
@@ -764,19 +837,12 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
             flip = get(record, at + B_VARIANT)
             if (variant & (flip & -flip)) != 0:
                 variant ^= flip
-        key = get(machine, W_STATE) | (edge << 22) | (number << 24)
-        if get(record, at + B_LAST_KEY) == key and get(record, at + B_LAST_VARIANT) == variant:
-            transition = get(record, at + B_LAST_TRANSITION)
-        else:
-            transition = find_transition(machine, key, variant, number, edge)
-            if transition <= FAULT_UNALIGNED:
-                put(machine, W_FAULT_ROW, FAULT_UNALIGNED - transition)
-                put(machine, W_WANTED_ADDRESS, address)
-                stop(machine, handle, REASON_UNALIGNED)
-                return
-            put(record, at + B_LAST_KEY, key)
-            put(record, at + B_LAST_VARIANT, variant)
-            put(record, at + B_LAST_TRANSITION, transition)
+        transition = next_transition(machine, number, edge, variant)
+        if transition <= FAULT_UNALIGNED:
+            put(machine, W_FAULT_ROW, FAULT_UNALIGNED - transition)
+            put(machine, W_WANTED_ADDRESS, address)
+            stop(machine, handle, REASON_UNALIGNED)
+            return
         transitions = get(machine, W_TRANSITIONS)
         into = transition * T_COLUMNS
         put(transitions, into + T_COUNT, get(transitions, into + T_COUNT) + 1)

@@ -55,6 +55,8 @@ class Word(IntEnum):
     FRAMES = auto()  # int64 [depth, Frm]
     MEASURED = auto()  # int64 [n, Mea]
     VALUES = auto()  # int64 scratch of the address program
+    RECENT = auto()  # int64 [RECENT_BLOCKS, 2]: key and number of blocks met lately
+    UNUSED = auto()  # arrays that only Python reads
     SCRATCH = auto()  # a state row and a detail row for the simulation
     TRACE = auto()  # address of the trace words, 0 when off
     # Capacities
@@ -135,9 +137,6 @@ class Block(IntEnum):
     """Columns of a block. The first eight are what every execution reads."""
 
     KEY = 0  # address | size << 32
-    LAST_KEY = auto()  # of the transition taken last
-    LAST_VARIANT = auto()
-    LAST_TRANSITION = auto()
     FLAGS = auto()  # BlockFlag | end << 16 | measured index + 1 << 24
     PROGRAM = auto()  # first group | groups << 32
     EPOCH = auto()  # I-cache epoch at which all lines were present
@@ -179,7 +178,8 @@ class Tra(IntEnum):
     COUNT = auto()
     KEY = auto()
     VARIANT = auto()
-    COLUMNS = 8
+    AFTER = auto()  # two guesses of what follows: (edge | block << 2, variant, transition)
+    COLUMNS = 12
 
 
 class Grp(IntEnum):
@@ -257,4 +257,5 @@ class Mea(IntEnum):
 
 
 NODE_COLUMNS = 8
+RECENT_BLOCKS = 4096
 TICKS = 256  # fixed point: parts of a cycle

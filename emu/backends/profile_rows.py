@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emu.backends.code_store import CodeStore
-from emu.backends.layout import TICKS, Block, Tra, Word
+from emu.backends.layout import TICKS, Block
 from emu.backends.protocol import CAUSES, PROFILE_DTYPE, Cause
 from emu.board import Board
 from emu.core.pipeline import D_BRANCH, D_BUS, D_ISSUE, D_LATENCY
@@ -20,9 +20,8 @@ def block_executions(
     count = store.blocks.count
     if not timed:
         return store.blocks.data[:count, Block.EXECUTIONS].copy()
-    transitions = store.transitions.data[: int(machine[Word.TRANSITION_COUNT])]
-    numbers = transitions[:, Tra.KEY] >> 24
-    return np.bincount(numbers, transitions[:, Tra.COUNT], minlength=count).astype(np.int64)
+    store.fold()
+    return store.block_executions.data[:count, 0].copy()
 
 
 def count_accesses(
@@ -63,20 +62,13 @@ def collect_profile(
         cycles[Cause.FLASH][first] += int(record[Block.FLASH_TICKS]) / TICKS
         cycles[Cause.BUS][first] += int(record[Block.BUS_TICKS]) / TICKS
     if timed:
-        for number in range(int(machine[Word.TRANSITION_COUNT])):
-            count = int(store.transitions.data[number, Tra.COUNT])
-            if not count:
-                continue
-            stored = store.stored[int(store.transitions.data[number, Tra.KEY]) >> 24]
-            detail = store.detail(number)
-            first, last = stored.first_row, stored.first_row + len(stored.instructions)
-            for cause, column in (
-                (Cause.ISSUE, D_ISSUE),
-                (Cause.LATENCY, D_LATENCY),
-                (Cause.BRANCH, D_BRANCH),
-                (Cause.BUS, D_BUS),
-            ):
-                cycles[cause][first:last] += count * detail[:, column]
+        for cause, column in (
+            (Cause.ISSUE, D_ISSUE),
+            (Cause.LATENCY, D_LATENCY),
+            (Cause.BRANCH, D_BRANCH),
+            (Cause.BUS, D_BUS),
+        ):
+            cycles[cause] += store.row_cycles.data[:rows, column - D_ISSUE]
     stalls = store.row_stalls.data[:rows]
     for column, cause in enumerate((Cause.DCACHE, Cause.FLASH, Cause.BUS)):
         cycles[cause] += stalls[:, column] / TICKS
