@@ -107,7 +107,8 @@ class Compiler:
         source_digest = self._digest(source)
         if source_digest is None:
             raise BuildError(f"Source '{source}' cannot be read. Check that it is there.")
-        command = (*self._toolchain.compile_command, *unit.flags, "-c", unit.name)
+        argument = f"./{unit.name}" if unit.name.startswith("-") else unit.name
+        command = (*self._toolchain.compile_command, *unit.flags, "-c", argument)
         key = sha256_texts(
             _RECORD_VERSION,
             self._toolchain.identity,

@@ -105,12 +105,15 @@ class Toolchain:
         return _CLANG_QUIET if self.name == "zig" else _GCC_QUIET
 
     def system_include_flags(self) -> tuple[str, ...]:
-        """Search paths of the C library's headers: ours, clang's own, then musl's (zig only)."""
+        """Search paths of the C library's headers: clang's own, then musl's (zig only).
+
+        With GCC, newlib's headers and library are used as they are; the full newlib, not nano, as
+        its printf knows floating point and its memcpy goes by words.
+        """
         if self.zig_lib is None:
             return ()
         musl = self.zig_lib / "libc" / "include"
         folders = (
-            RUNTIME_DIR / "include",
             self.zig_lib / "include",
             musl / "arm-linux-musl",
             musl / "generic-musl",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from emu.board import Board
 from emu.boardfile import load_board
+from emu.firmware.build import build
 from emu.firmware.cache import BuildCache, open_cache
 from emu.firmware.library import build_compiler_rt, compiler_rt_key
 from emu.firmware.toolchain import find_toolchain
@@ -42,14 +44,27 @@ def write(tmp_path: Path) -> WriteSources:
     return write_files
 
 
-@pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A build cache of this test's own: empty but for compiler-rt, which takes seconds to build."""
-    shared, own = open_cache(), BuildCache(tmp_path / "cache")
-    toolchain = find_toolchain("zig")
-    for name in ("f746", "h743"):
-        target = load_board(name)
-        data = build_compiler_rt(toolchain, target, shared).path.read_bytes()
-        own.add_record(compiler_rt_key(toolchain, target), own.add_blob(data, ".o"))
-    monkeypatch.setenv("EMU_CACHE_DIR", str(own.root))
+@pytest.fixture(scope="session")
+def library_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that knows the C library and nothing else, to copy from: making it takes seconds."""
+    shared, own = open_cache(), BuildCache(tmp_path_factory.mktemp("library") / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMU_CACHE_DIR", str(own.root))
+        toolchain = find_toolchain("zig")
+        source = tmp_path_factory.mktemp("hello") / "hello.c"
+        source.write_text("int main(void) { return 0; }\n")
+        for name in ("f746", "h743"):
+            target = load_board(name)
+            data = build_compiler_rt(toolchain, target, shared).path.read_bytes()
+            own.add_record(compiler_rt_key(toolchain, target), own.add_blob(data, ".o"))
+            build([source], target)
     return own.root
+
+
+@pytest.fixture
+def own_cache(library_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build cache of this test's own, which has seen no program of it."""
+    root = tmp_path / "cache"
+    shutil.copytree(library_cache, root)
+    monkeypatch.setenv("EMU_CACHE_DIR", str(root))
+    return root

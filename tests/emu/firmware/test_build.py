@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,25 @@ def test_the_fpu_of_the_board_is_the_fpu_of_the_code(
     uses_helper = load_elf(made.elf).symbol("__aeabi_dmul") is not None
     assert uses_helper == (name == "f746")
     assert run_firmware(made.elf, load_board(name)).status == 4
+
+
+def test_a_core_without_fpu_gets_soft_float(write: WriteSources) -> None:
+    board = load_board("h743")
+    bare = replace(board, chip=replace(board.chip, fpu="none"))
+    root = write(
+        **{"f.c": "volatile float x = 2; int main(void) { return (int)(x * x + 0.5f); }\n"}
+    )
+    made = build([root / "f.c"], bare)
+    assert "-mfloat-abi=soft" in made.flags
+    assert load_elf(made.elf).symbol("__aeabi_fmul") is not None
+    assert run_firmware(made.elf, bare).status == 4
+
+
+def test_an_unknown_core_is_refused(h743: Board, write: WriteSources) -> None:
+    root = write(**{"main.c": HELLO})
+    other = replace(h743, chip=replace(h743.chip, core="cortex-m99"))
+    with pytest.raises(UsageError, match="has core 'cortex-m99', which firmware cannot be built"):
+        build([root / "main.c"], other)
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
@@ -293,7 +313,7 @@ def test_an_absent_zig_says_how_to_get_it(
     h743: Board, write: WriteSources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = write(**{"main.c": HELLO})
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ToolMissingError, match="pip install ziglang"):
         build([root / "main.c"], h743)
 

@@ -40,7 +40,8 @@ class Case:
 
 
 def _round_half_away(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    return np.copysign(np.floor(np.abs(x) + 0.5), x)
+    rounded: npt.NDArray[np.floating] = np.copysign(np.floor(np.abs(x) + 0.5), x)
+    return rounded
 
 
 def _erf(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -156,7 +157,9 @@ def test_functions_keep_their_stated_error(
     slack = 0.5 if wide is np.float64 and dtype is np.float64 else 0.01  # of the reference itself
     failures = []
     for index, case in enumerate(CASES):
-        columns = [column.astype(wide) for column in _samples(case, dtype, index)]
+        columns: list[npt.NDArray[np.floating]] = [
+            column.astype(wide) for column in _samples(case, dtype, index)
+        ]
         reference = _ieee_remainder if case.name == "remainder" else case.reference
         expected = reference(*columns)
         unit = np.spacing(np.abs(expected).astype(dtype)).astype(wide)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,7 @@ def test_everything_in_one_region_does_not_overlap(
             if section["sh_flags"] & 2 and section["sh_size"]
         )
     assert len(ranges) == 7
-    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(ranges))
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
@@ -157,9 +158,12 @@ def test_code_in_the_flash_alias_lies_in_flash_once(write: WriteSources) -> None
     with made.elf.open("rb") as file:
         image = ELFFile(file)
         text = image.get_section_by_name(".text")
+        boot = image.get_section_by_name(".boot")
+        assert text is not None
+        assert boot is not None
         loads = [s for s in image.iter_segments("PT_LOAD") if s["p_vaddr"] == text["sh_addr"]]
         assert loads[0]["p_paddr"] - 0x08000000 == text["sh_addr"] - 0x00200000
-        tables = image.get_section_by_name(".boot").data()
+        tables = boot.data()
     assert text["sh_addr"].to_bytes(4, "little") not in tables  # nothing to copy
 
 
@@ -275,7 +279,10 @@ def test_ram_overflow_names_a_region_that_is_large_enough(write: WriteSources) -
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_flash_overflow_is_told(toolchain: ToolchainName, write: WriteSources) -> None:
-    text = "const char big[3 << 20] = {1}; const char *volatile p = big; int main(void) { return p[5]; }"
+    text = (
+        "const char big[3 << 20] = {1}; const char *volatile p = big;"
+        "int main(void) { return p[5]; }"
+    )
     message = refusal(write, load_board("h743"), text, toolchain)
     assert "flash has 2 MiB" in message
     assert "big 3 MiB" in message
