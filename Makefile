@@ -19,7 +19,7 @@ bench: ## how fast the emulator is, as ratios to raw Unicorn in the same run
 	python ci/bench.py
 
 docs: ## the pages that tests write (docs/faults.md)
-	python -m pytest -q tests/e2e --emu-update
+	python -m pytest -q tests/e2e/test_faults.py --emu-update
 
 golden: ## accept today's cycles, instructions and memory as the golden ones
 	python -m pytest -n auto -q --emu-update

@@ -194,6 +194,18 @@ def test_architecture_names_every_top_level_folder() -> None:
     assert missing <= {"changelog.d"}
 
 
+def test_paths_that_documents_name_exist() -> None:
+    rooms = r"(?:boards|ci|docs|emu|engine|examples|nas|tests)/[\w./-]*"
+    documents = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
+    missing = {
+        f"{relative(document)}: {path}"
+        for document in documents
+        for path in re.findall(rf"`({rooms})`", document.read_text())
+        if not (ROOT / path).exists()
+    }
+    assert not missing
+
+
 def test_configured_rooms_exist() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
