@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emu.backends.hooks import rebuild_hashes
-from emu.backends.layout import NODE_COLUMNS, RECENT_BLOCKS, Block, BlockFlag, Clu, Grp, Tra, Word
+from emu.backends.layout import NODE_COLUMNS, Block, BlockFlag, Clu, Cold, Grp, Tra, Word
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
 from emu.core.decode import Attribute, End, Instruction, decode_block
@@ -158,7 +158,8 @@ class CodeStore:
         self.pages = np.full(1 << 18, -1, np.int32)
         machine[Word.PAGES] = self.pages.ctypes.data
         self.lookup = Grid(machine, Word.LOOKUP, 1 << 13, np.int32, 16)
-        self.blocks = Grid(machine, Word.BLOCKS, int(Block.COUNT), np.int64, 1024)
+        self.blocks = Grid(machine, Word.BLOCKS, int(Block.COLUMNS), np.int64, 1024)
+        self.cold = Grid(machine, Word.COLD_BLOCKS, int(Cold.COLUMNS), np.int64, 1024)
         self.rows = Grid(machine, Word.ROWS, I_COLUMNS, np.int32, 8192)
         self.row_stalls = Grid(machine, Word.ROW_STALLS, 4, np.int64, 8192)
         self.uses = Grid(machine, Word.USES, 2, np.int32, 16384)
@@ -177,11 +178,9 @@ class CodeStore:
         machine[Word.STATE_COUNT] = 1
         # Transition 0 is the reset: nothing but a place for what follows it.
         start = np.zeros((1, int(Tra.COLUMNS)), np.int64)
-        start[0, Tra.KEY] = start[0, Tra.AFTER] = start[0, Tra.AFTER + 3] = -1
+        start[0, [Tra.KEY, Tra.GUESS, Tra.OTHER]] = -1
         self.transitions.extend(start)
         machine[Word.TRANSITION_COUNT] = 1
-        self.recent = np.full((RECENT_BLOCKS, 2), -1, np.int64)
-        machine[Word.RECENT] = self.recent.ctypes.data
         self.make_room()
 
     def fold(self) -> None:
@@ -210,7 +209,7 @@ class CodeStore:
         self.states.data[1] = current
         machine[Word.STATE] = 1
         machine[Word.STATE_COUNT] = 2
-        self.transitions.data[0, [Tra.AFTER, Tra.AFTER + 3]] = -1
+        self.transitions.data[0, [Tra.GUESS, Tra.OTHER]] = -1
         machine[Word.TRANSITION] = 0
         machine[Word.TRANSITION_COUNT] = 1
 
@@ -260,30 +259,33 @@ class CodeStore:
         stored = StoredBlock(address, len(code), instructions, program, first_row)
         self.stored.append(stored)
 
-        row = np.zeros(int(Block.COUNT), np.int64)
+        row = np.zeros(int(Block.COLUMNS), np.int64)
         row[Block.KEY] = address | (len(code) << 32)
+        row[Block.FLAGS] = self._flags(instructions, address)
+        row[Block.SHAPE] = (
+            len(instructions)
+            | (instructions[-1].size_bytes << 16)
+            | (-program.stack_delta_bytes << 32)
+        )
         row[Block.EPOCH] = -1
-        row[Block.SHAPE] = len(instructions) | (-program.stack_delta_bytes << 32)
-        row[Block.FIRST_ROW] = first_row
-        row[Block.LAST_ROW] = first_row + len(instructions)
-        row[Block.FUNCTION] = self._function_number(address)
         first_node, node_count = self._add_nodes(program)
         row[Block.NODES] = first_node | (node_count << 32)
         first_group, flip = self._add_groups(instructions, program, first_row)
         row[Block.PROGRAM] = first_group | (len(program.groups) << 32)
-        row[Block.VARIANT] = flip
+        row[Block.FLIP] = flip
         words = [
-            first_row + i
-            for i, insn in enumerate(instructions)
-            if insn.memory
-            for _ in range(insn.memory.words)
+            first_row + position
+            for position, instruction in enumerate(instructions)
+            if instruction.memory
+            for _ in range(instruction.memory.words)
         ]
         first_word = self.sequence.extend(np.array(words, np.int32).reshape(-1, 1))
-        row[Block.SEQUENCE] = first_word | (len(words) << 32)
-        row[Block.FLAGS] = self._flags(instructions, address)
-        last = instructions[-1]
-        row[Block.BRANCH_ADDRESS] = last.address
-        row[Block.TARGET] = last.target or 0
+        cold = np.zeros(int(Cold.COLUMNS), np.int64)
+        cold[Cold.FIRST_ROW] = first_row
+        cold[Cold.LAST_ROW] = first_row + len(instructions)
+        cold[Cold.SEQUENCE] = first_word | (len(words) << 32)
+        cold[Cold.FUNCTION] = self._function_number(address)
+        self.cold.extend(cold[None])
         number = self.blocks.extend(row[None])
         self._publish(address, number)
         return stored
@@ -341,8 +343,10 @@ class CodeStore:
         found = cluster_accesses(group.accesses)
         clusters = np.zeros((len(found), int(Clu.COLUMNS)), np.int64)
         for cluster, (low, high, is_store, words, access_row) in zip(clusters, found, strict=True):
-            cluster[Clu.LOW], cluster[Clu.HIGH], cluster[Clu.STORE] = low, high, int(is_store)
-            cluster[Clu.ACCESSES], cluster[Clu.ROW] = words, first_row + access_row
+            cluster[Clu.WHERE] = (
+                (low & 0xFFFFFFFF) | ((high - low) << 32) | (int(is_store) << 40) | (words << 48)
+            )
+            cluster[Clu.ROW] = first_row + access_row
         row[Grp.CLUSTERS] = self.clusters.extend(clusters) | (len(found) << 32)
 
     def _publish(self, address: int, number: int) -> None:

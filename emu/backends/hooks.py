@@ -26,11 +26,11 @@ from emu.backends.intrinsics import (
 )
 from emu.backends.layout import (
     NODE_COLUMNS,
-    RECENT_BLOCKS,
     TICKS,
     Block,
     BlockFlag,
     Clu,
+    Cold,
     Frm,
     Grp,
     Mea,
@@ -74,10 +74,11 @@ W_TRANSITIONS, W_TRANSITION_HASH = W["TRANSITIONS"], W["TRANSITION_HASH"]
 W_STATES, W_STATE_HASH, W_LATENCY = W["STATES"], W["STATE_HASH"], W["LATENCY"]
 W_FP_BUSY, W_SETTLED, W_PARAMS = W["FP_BUSY"], W["SETTLED"], W["PARAMS"]
 W_REGIONS, W_BTAC, W_SHADOW = W["REGIONS"], W["BTAC"], W["SHADOW"]
+W_COLD = W["COLD_BLOCKS"]
 W_DEEPEST, W_FRAMES, W_MEASURED = W["DEEPEST"], W["FRAMES"], W["MEASURED"]
 W_VALUES, W_TRACE = W["VALUES"], W["TRACE"]
 W_READ_BATCH, W_BATCH_IDS, W_BATCH_POINTERS = W["READ_BATCH"], W["BATCH_IDS"], W["BATCH_POINTERS"]
-W_SKIP_SYNC, W_SCRATCH, W_RECENT = W["SKIP_SYNC"], W["SCRATCH"], W["RECENT"]
+W_SKIP_SYNC, W_SCRATCH = W["SKIP_SYNC"], W["SCRATCH"]
 W_DTAGS, W_DSETS, W_DWAYS = W["DTAGS"], W["DSETS"], W["DWAYS"]
 W_TRANSITION_CAPACITY, W_STATE_CAPACITY = W["TRANSITION_CAPACITY"], W["STATE_CAPACITY"]
 W_TRANSITION_MASK, W_STATE_MASK = W["TRANSITION_MASK"], W["STATE_MASK"]
@@ -101,31 +102,30 @@ W_DEEPEST_DEPTH, W_DEEPEST_ADDRESS = W["DEEPEST_DEPTH"], W["DEEPEST_ADDRESS"]
 W_FRAME_DEPTH, W_FRAME_CAPACITY = W["FRAME_DEPTH"], W["FRAME_CAPACITY"]
 W_DCACHE_ACCESSES, W_BRANCHES, W_MISPREDICTS = W["DCACHE_ACCESSES"], W["BRANCHES"], W["MISPREDICTS"]
 
-B = {column.name: int(column) for column in Block}
-B_KEY, B_FLAGS, B_PROGRAM = B["KEY"], B["FLAGS"], B["PROGRAM"]
-B_EPOCH, B_SHAPE, B_NODES, B_VARIANT = B["EPOCH"], B["SHAPE"], B["NODES"], B["VARIANT"]
-B_BRANCH_ADDRESS, B_TARGET, B_FIRST_ROW = B["BRANCH_ADDRESS"], B["TARGET"], B["FIRST_ROW"]
-B_LAST_ROW, B_SEQUENCE, B_FUNCTION = B["LAST_ROW"], B["SEQUENCE"], B["FUNCTION"]
-B_EXECUTIONS, B_BRANCH_TICKS, B_ICACHE_TICKS = B["EXECUTIONS"], B["BRANCH_TICKS"], B["ICACHE_TICKS"]
-B_FLASH_TICKS, B_BUS_TICKS, B_COLUMNS = B["FLASH_TICKS"], B["BUS_TICKS"], B["COUNT"]
+B_KEY, B_FLAGS, B_SHAPE = int(Block.KEY), int(Block.FLAGS), int(Block.SHAPE)
+B_PROGRAM, B_NODES, B_FLIP = int(Block.PROGRAM), int(Block.NODES), int(Block.FLIP)
+B_EPOCH, B_EXECUTIONS, B_COLUMNS = int(Block.EPOCH), int(Block.EXECUTIONS), int(Block.COLUMNS)
+K_FIRST_ROW, K_LAST_ROW = int(Cold.FIRST_ROW), int(Cold.LAST_ROW)
+K_SEQUENCE, K_FUNCTION = int(Cold.SEQUENCE), int(Cold.FUNCTION)
+K_BRANCH_TICKS, K_ICACHE_TICKS = int(Cold.BRANCH_TICKS), int(Cold.ICACHE_TICKS)
+K_FLASH_TICKS, K_BUS_TICKS, K_COLUMNS = (
+    int(Cold.FLASH_TICKS),
+    int(Cold.BUS_TICKS),
+    int(Cold.COLUMNS),
+)
 
 F_EVENT, F_PREDICATED_END = int(BlockFlag.EVENT), int(BlockFlag.PREDICATED_END)
 F_BACKWARD, F_IN_CODE_CACHE = int(BlockFlag.BACKWARD), int(BlockFlag.IN_CODE_CACHE)
 F_FREE_FETCH, F_ART = int(BlockFlag.FREE_FETCH), int(BlockFlag.ART)
 
-T_CYCLES, T_BRANCH, T_NEXT, T_COUNT = (
-    int(Tra.CYCLES),
-    int(Tra.BRANCH),
-    int(Tra.NEXT),
-    int(Tra.COUNT),
-)
-T_KEY, T_VARIANT, T_COLUMNS = int(Tra.KEY), int(Tra.VARIANT), int(Tra.COLUMNS)
-T_AFTER = int(Tra.AFTER)
+T_RESULT, T_COUNT, T_KEY = int(Tra.RESULT), int(Tra.COUNT), int(Tra.KEY)
+T_VARIANT, T_COLUMNS = int(Tra.VARIANT), int(Tra.COLUMNS)
+T_GUESS, T_GUESS_VARIANT = int(Tra.GUESS), int(Tra.GUESS_VARIANT)
+T_OTHER, T_OTHER_VARIANT = int(Tra.OTHER), int(Tra.OTHER_VARIANT)
 G_A, G_KA, G_B, G_KB = int(Grp.A), int(Grp.KA), int(Grp.B), int(Grp.KB)
 G_PREDICATE, G_MASK, G_SHIFT = int(Grp.PREDICATE), int(Grp.MASK), int(Grp.SHIFT)
 G_CLUSTERS, G_COLUMNS = int(Grp.CLUSTERS), int(Grp.COLUMNS)
-C_LOW, C_HIGH, C_STORE, C_ACCESSES = int(Clu.LOW), int(Clu.HIGH), int(Clu.STORE), int(Clu.ACCESSES)
-C_ROW, C_COLUMNS = int(Clu.ROW), int(Clu.COLUMNS)
+C_WHERE, C_ROW, C_COLUMNS = int(Clu.WHERE), int(Clu.ROW), int(Clu.COLUMNS)
 R_CACHEABLE, R_UNCACHED_READ = int(Reg.CACHEABLE), int(Reg.UNCACHED_READ)
 R_UNCACHED_WRITE, R_FREE = int(Reg.UNCACHED_WRITE), int(Reg.FREE)
 R_NARROW_RMW, R_FLASH, R_HOST = int(Reg.NARROW_RMW), int(Reg.FLASH), int(Reg.HOST)
@@ -370,15 +370,15 @@ def find_transition(machine: int, key: int, variant: int, block: int, edge: int)
         if get(transitions, at + T_KEY) == key and get(transitions, at + T_VARIANT) == variant:
             return number - 1
         slot = (slot + 1) & mask
-    record = get(machine, W_BLOCKS)
-    at = block * B_COLUMNS
-    first = get(record, at + B_FIRST_ROW)
-    last = get(record, at + B_LAST_ROW)
+    cold = get(machine, W_COLD)
+    first = get(cold, block * K_COLUMNS + K_FIRST_ROW)
+    last = get(cold, block * K_COLUMNS + K_LAST_ROW)
+    address = get(get(machine, W_BLOCKS), block * B_COLUMNS + B_KEY) & _U32
     rows = carray(pointer(get(machine, W_ROWS)), (last, I_COLUMNS), np.int32)
     scratch = get(machine, W_SCRATCH)
     result = simulate_block(
         carray(pointer(get(machine, W_STATES) + 4 * S_COLUMNS * get(machine, W_STATE)), (S_COLUMNS,), np.int32),
-        edge, get(record, at + B_KEY) & _U32, rows, first, last,
+        edge, address, rows, first, last,
         carray(pointer(get(machine, W_USES)), (_MANY,), np.int32),
         carray(pointer(get(machine, W_DEFS)), (_MANY,), np.int32),
         variant,
@@ -396,14 +396,12 @@ def find_transition(machine: int, key: int, variant: int, block: int, edge: int)
     number = get(machine, W_TRANSITION_COUNT)
     put(machine, W_TRANSITION_COUNT, number + 1)
     into = number * T_COLUMNS
-    put(transitions, into + T_CYCLES, result // 64)
-    put(transitions, into + T_BRANCH, result % 64)
-    put(transitions, into + T_NEXT, next_state)
+    put(transitions, into + T_RESULT, (result >> 6) | ((result & 63) << 24) | (next_state << 32))
     put(transitions, into + T_COUNT, 0)
+    put(transitions, into + T_GUESS, -1)
+    put(transitions, into + T_OTHER, -1)
     put(transitions, into + T_KEY, key)
     put(transitions, into + T_VARIANT, variant)
-    put(transitions, into + T_AFTER, -1)
-    put(transitions, into + T_AFTER + 3, -1)
     put32(table, slot, number + 1)
     if number + 2 >= get(machine, W_TRANSITION_CAPACITY):
         put(machine, W_NEXT_STOP, -1)
@@ -411,13 +409,13 @@ def find_transition(machine: int, key: int, variant: int, block: int, edge: int)
 
 
 @compiled
-def settle_branch(machine: int, record: int, before: int, flags: int, address: int) -> int:
+def settle_branch(machine: int, shape: int, flags: int, address: int) -> int:
     """How the branch that ended the block before was predicted: the edge into this one."""
     end = (flags >> 16) & 15
     taken = address != get(machine, W_FALLTHROUGH)
     put(machine, W_BRANCHES, get(machine, W_BRANCHES) + 1)
     btac = get(machine, W_BTAC)
-    branch = get(record, before + B_BRANCH_ADDRESS)
+    branch = get(machine, W_FALLTHROUGH) - ((shape >> 16) & 0xFFFF)
     slot = ((branch >> 1) & get(machine, W_BTAC_MASK)) * 4
     known = get(btac, slot) == branch
     conditional = end == END_CONDITIONAL or (flags & F_PREDICATED_END) != 0
@@ -552,19 +550,21 @@ def note_deepest(machine: int, address: int, lowest: int) -> bool:
 
 
 @compiled
-def fetch_block(machine: int, record: int, at: int, flags: int, address: int, size: int) -> int:
+def fetch_block(machine: int, number: int, flags: int, address: int, size: int) -> int:
     """Stall of fetching a block's code, in ticks; charged to the block."""
+    cold = get(machine, W_COLD)
+    at = number * K_COLUMNS
     first = address >> 5
     last = (address + size - 1) >> 5
     region = region_at(machine, address)
     if (flags & F_ART) != 0 and get(machine, W_ART_ON) != 0:
         ticks = art_walk(machine, first, last, region)
-        put(record, at + B_FLASH_TICKS, get(record, at + B_FLASH_TICKS) + ticks)
+        put(cold, at + K_FLASH_TICKS, get(cold, at + K_FLASH_TICKS) + ticks)
         return ticks
     if (flags & F_IN_CODE_CACHE) != 0 and get(machine, W_ICACHE_ON) != 0:
         ticks = icache_walk(machine, first, last, region)
-        put(record, at + B_ICACHE_TICKS, get(record, at + B_ICACHE_TICKS) + ticks)
-        put(record, at + B_EPOCH, get(machine, W_EPOCH))
+        put(cold, at + K_ICACHE_TICKS, get(cold, at + K_ICACHE_TICKS) + ticks)
+        put(get(machine, W_BLOCKS), number * B_COLUMNS + B_EPOCH, get(machine, W_EPOCH))
         return ticks
     regions = get(machine, W_REGIONS)
     into = region * R_COLUMNS
@@ -576,9 +576,9 @@ def fetch_block(machine: int, record: int, at: int, flags: int, address: int, si
     put(machine, W_FLASH_LAST, last)
     ticks += lines * get(regions, into + R_FETCH_LINE)
     if get(regions, into + R_FLASH) != 0:
-        put(record, at + B_FLASH_TICKS, get(record, at + B_FLASH_TICKS) + ticks)
+        put(cold, at + K_FLASH_TICKS, get(cold, at + K_FLASH_TICKS) + ticks)
     else:
-        put(record, at + B_BUS_TICKS, get(record, at + B_BUS_TICKS) + ticks)
+        put(cold, at + K_BUS_TICKS, get(cold, at + K_BUS_TICKS) + ticks)
     return ticks
 
 
@@ -672,27 +672,29 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
         end = into + (packed >> 32) * C_COLUMNS
         if get(groups, at + G_A) >= 0:
             # All accesses of a group lie in one region; absolute addresses may not.
-            region = region_at(machine, (base + get(clusters, into + C_LOW)) & _U32) * R_COLUMNS
+            low = get(clusters, into + C_WHERE)
+            region = region_at(machine, (base + low) & _U32) * R_COLUMNS
             if get(regions, region + R_FREE) != 0:
                 continue
             lookup = four_ways and get(regions, region + R_CACHEABLE) != 0
         else:
             lookup = False
         while into < end:
-            address = (base + get(clusters, into + C_LOW)) & _U32
-            last = (base + get(clusters, into + C_HIGH)) & _U32
+            where = get(clusters, into + C_WHERE)
+            address = (base + where) & _U32
+            last = (address + ((where >> 32) & 0xFF)) & _U32
             # Nearly every access is a load that hits: settle it without a call.
             if (
                 lookup
-                and get(clusters, into + C_STORE) == 0
+                and where & (1 << 40) == 0
                 and four_way_hit(tags, sets, address >> 5)
                 and ((last >> 5) == (address >> 5) or four_way_hit(tags, sets, last >> 5))
             ):
-                accesses += get(clusters, into + C_ACCESSES)
+                accesses += where >> 48
             else:
                 ticks += touch(
-                    machine, address, last, get(clusters, into + C_ACCESSES),
-                    get(clusters, into + C_STORE) != 0, get(clusters, into + C_ROW),
+                    machine, address, last, where >> 48, where & (1 << 40) != 0,
+                    get(clusters, into + C_ROW),
                 )  # fmt: skip
             into += C_COLUMNS
     put(machine, W_DCACHE_ACCESSES, get(machine, W_DCACHE_ACCESSES) + accesses)
@@ -717,20 +719,19 @@ def next_transition(machine: int, number: int, edge: int, variant: int) -> int:
     transitions = get(machine, W_TRANSITIONS)
     at = get(machine, W_TRANSITION) * T_COLUMNS
     wanted = edge | (number << 2)
-    if get(transitions, at + T_AFTER) == wanted and get(transitions, at + T_AFTER + 1) == variant:
-        return get(transitions, at + T_AFTER + 2)
-    other = at + T_AFTER + 3
-    if get(transitions, other) == wanted and get(transitions, other + 1) == variant:
-        return get(transitions, other + 2)
+    guess = get(transitions, at + T_GUESS)
+    if guess & _U32 == wanted and get(transitions, at + T_GUESS_VARIANT) == variant:
+        return guess >> 32
+    other = get(transitions, at + T_OTHER)
+    if other & _U32 == wanted and get(transitions, at + T_OTHER_VARIANT) == variant:
+        return other >> 32
     key = get(machine, W_STATE) | (edge << 22) | (number << 24)
     found = find_transition(machine, key, variant, number, edge)
     if found > FAULT_UNALIGNED:
-        # The older guess moves to the second place.
-        for column in range(T_AFTER, T_AFTER + 3):
-            put(transitions, at + column + 3, get(transitions, at + column))
-        put(transitions, at + T_AFTER, wanted)
-        put(transitions, at + T_AFTER + 1, variant)
-        put(transitions, at + T_AFTER + 2, found)
+        put(transitions, at + T_OTHER, guess)
+        put(transitions, at + T_OTHER_VARIANT, get(transitions, at + T_GUESS_VARIANT))
+        put(transitions, at + T_GUESS, wanted | (found << 32))
+        put(transitions, at + T_GUESS_VARIANT, variant)
     return found
 
 
@@ -748,18 +749,12 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         )
     record = get(machine, W_BLOCKS)
     block_key = address | (size << 32)
-    recent = ((address >> 1) & (RECENT_BLOCKS - 1)) * 2
-    if get(get(machine, W_RECENT), recent) == block_key:
-        number = get(get(machine, W_RECENT), recent + 1)
-    else:
-        number = find_block(machine, address, block_key)
-        if number < 0:
-            put(machine, W_WANTED_ADDRESS, address)
-            put(machine, W_WANTED_SIZE, size)
-            stop(machine, handle, REASON_NEW)
-            return
-        put(get(machine, W_RECENT), recent, block_key)
-        put(get(machine, W_RECENT), recent + 1, number)
+    number = find_block(machine, address, block_key)
+    if number < 0:
+        put(machine, W_WANTED_ADDRESS, address)
+        put(machine, W_WANTED_SIZE, size)
+        stop(machine, handle, REASON_NEW)
+        return
     at = number * B_COLUMNS
     mode = get(machine, W_MODE)
     if (get(machine, W_CYCLES) if mode != 0 else get(machine, W_INSTRUCTIONS) << 8) >= get(
@@ -788,7 +783,9 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         end = (previous_flags >> 16) & 15
         if end != END_FALL:
             if mode != 0:
-                edge = settle_branch(machine, record, before, previous_flags, address)
+                edge = settle_branch(
+                    machine, get(record, before + B_SHAPE), previous_flags, address
+                )
             if end >= END_CALL:
                 follow_calls(machine, end, address, stack)
     measured = flags >> 24
@@ -796,7 +793,8 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         previous < 0
         or end == END_CALL
         or end == END_CALL_INDIRECT
-        or get(record, before + B_FUNCTION) != get(record, at + B_FUNCTION)
+        or get(get(machine, W_COLD), previous * K_COLUMNS + K_FUNCTION)
+        != get(get(machine, W_COLD), number * K_COLUMNS + K_FUNCTION)
     ):
         begin_measured(machine, measured - 1, stack)
 
@@ -823,7 +821,7 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
                 if not (
                     fresh and get(machine, W_ICACHE_ON) != 0 and (flags & F_IN_CODE_CACHE) != 0
                 ):
-                    ticks += fetch_block(machine, record, at, flags, address, size)
+                    ticks += fetch_block(machine, number, flags, address, size)
         variant = np.int64(0)
         program = get(record, at + B_PROGRAM)
         if program >> 32 != 0:
@@ -834,7 +832,7 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
                 machine, program, mode == 2 and get(machine, W_HOOKED) == 0
             )
             ticks += stalls
-            flip = get(record, at + B_VARIANT)
+            flip = get(record, at + B_FLIP)
             if (variant & (flip & -flip)) != 0:
                 variant ^= flip
         transition = next_transition(machine, number, edge, variant)
@@ -846,21 +844,16 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         transitions = get(machine, W_TRANSITIONS)
         into = transition * T_COLUMNS
         put(transitions, into + T_COUNT, get(transitions, into + T_COUNT) + 1)
-        branch = get(transitions, into + T_BRANCH)
+        result = get(transitions, into + T_RESULT)
+        branch = (result >> 24) & 0xFF
         if branch != 0:
-            put(
-                record,
-                before + B_BRANCH_TICKS,
-                get(record, before + B_BRANCH_TICKS) + branch * TICKS,
-            )
-        put(machine, W_STATE, get(transitions, into + T_NEXT))
+            charged = previous * K_COLUMNS + K_BRANCH_TICKS
+            cold = get(machine, W_COLD)
+            put(cold, charged, get(cold, charged) + branch * TICKS)
+        put(machine, W_STATE, result >> 32)
         put(machine, W_TRANSITION, transition)
-        put(
-            machine,
-            W_CYCLES,
-            get(machine, W_CYCLES) + ticks + get(transitions, into + T_CYCLES) * TICKS,
-        )
-    put(machine, W_INSTRUCTIONS, get(machine, W_INSTRUCTIONS) + shape & _U32)
+        put(machine, W_CYCLES, get(machine, W_CYCLES) + ticks + (result & 0xFFFFFF) * TICKS)
+    put(machine, W_INSTRUCTIONS, get(machine, W_INSTRUCTIONS) + (shape & 0xFFFF))
     put(machine, W_PREVIOUS, number)
     put(machine, W_FALLTHROUGH, address + size)
 
@@ -872,11 +865,11 @@ def hooked_access(machine: int, address: int, size: int, is_store: bool) -> None
     row = np.int64(-1)
     previous = get(machine, W_PREVIOUS)
     if previous >= 0:
-        record = get(machine, W_BLOCKS)
-        sequence = get(record, previous * B_COLUMNS + B_SEQUENCE)
+        cold = get(machine, W_COLD)
+        sequence = get(cold, previous * K_COLUMNS + K_SEQUENCE)
         index = get(machine, W_ACCESS_INDEX)
         put(machine, W_ACCESS_INDEX, index + 1)
-        row = get(record, previous * B_COLUMNS + B_FIRST_ROW)
+        row = get(cold, previous * K_COLUMNS + K_FIRST_ROW)
         if index < sequence >> 32:
             row = get32(get(machine, W_SEQUENCE), (sequence & _U32) + index)
     if get(machine, W_MODE) == 2 and row >= 0:

@@ -12,28 +12,60 @@ from enum import IntEnum, auto
 class Word(IntEnum):
     """Slots of the hook's own word array."""
 
-    # Fixed before the run
+    # Read or written at every block: few cache lines of the host
     MODE = 0  # 0 none, 1 issue, 2 full
-    HOOKED = auto()  # 1: data accesses come from memory hooks
+    NEXT_STOP = auto()  # in CYCLES (in INSTRUCTIONS << 8 when MODE is 0)
+    CYCLES = auto()  # 1/256 cycle, up to and including the current block's issue
+    INSTRUCTIONS = auto()
+    PREVIOUS = auto()  # block number, -1 at the start
+    FALLTHROUGH = auto()
+    STATE = auto()
+    TRANSITION = auto()  # of the current block
     REGISTERS = auto()  # address of r0..r15 inside the emulator, 32 bits each
-    EMU_STOP = auto()  # address of uc_emu_stop
     READ_BATCH = auto()  # address of uc_reg_read_batch when REGISTERS is only a copy, else 0
+    REASON = auto()
+    PAGES = auto()  # int32 [2**18]: base in LOOKUP for each 16 KiB, -1 unknown
+    LOOKUP = auto()  # int32: block number by half-word, -1 unknown
+    BLOCKS = auto()  # int64 [n, Block]
+    TRANSITIONS = auto()  # int64 [n, Tra]
+    STACK_LOWEST = auto()  # of the whole run
+    STACK_FRAME_LOWEST = auto()  # since the innermost measured call began
+    BTAC = auto()  # int64 [entries, 4]
+    BTAC_MASK = auto()
+    BRANCHES = auto()
+    MISPREDICTS = auto()
+    ENTRY_CYCLES = auto()  # CYCLES when the current block began
+    ACCESS_INDEX = auto()
+    SHADOW = auto()  # int64 [depth, 3]
+    SHADOW_DEPTH = auto()
+    FRAME_DEPTH = auto()
+    ICACHE_EPOCH = auto()
+    LRU = auto()
+    HOOKED = auto()  # 1: data accesses come from memory hooks
+    ICACHE_ON = auto()
+    GROUPS = auto()  # int64 [n, Grp]
+    CLUSTERS = auto()  # int64 [n, Clu]
+    VALUES = auto()  # int64 scratch of the address program
+    REGIONS = auto()  # int64 [n, Reg]
+    ATTRIBUTES = auto()  # uint8 [2**20]: region number by 4 KiB page, 0 unmapped
+    DTAGS = auto()
+    DSETS = auto()
+    DWAYS = auto()
+    DCACHE_ON = auto()
+    DCACHE_ACCESSES = auto()
+    NODES = auto()  # int64 [n, NODE_COLUMNS]
+    # Fixed before the run
+    EMU_STOP = auto()  # address of uc_emu_stop
     BATCH_IDS = auto()
     BATCH_POINTERS = auto()
     SKIP_SYNC = auto()  # offset of a flag in the emulator that skips a slow restore, 0: unknown
     # Addresses of arrays
-    PAGES = auto()  # int32 [2**18]: base in LOOKUP for each 16 KiB, -1 unknown
-    LOOKUP = auto()  # int32: block number by half-word, -1 unknown
-    BLOCKS = auto()  # int64 [n, Block]
+    COLD_BLOCKS = auto()  # int64 [n, Cold]
     ROWS = auto()  # int32 [n, I_COLUMNS]
     USES = auto()
     DEFS = auto()
-    NODES = auto()  # int64 [n, NODE_COLUMNS]
-    GROUPS = auto()  # int64 [n, Grp]
-    CLUSTERS = auto()  # int64 [n, Clu]
     ROW_STALLS = auto()  # int64 [n, 4]: dcache, flash, bus, misses, in 1/256 cycle
     SEQUENCE = auto()  # int32: row of the k-th access of a block (hooked mode)
-    TRANSITIONS = auto()  # int64 [n, Tra]
     TRANSITION_HASH = auto()  # int32, 0 empty
     STATES = auto()  # int32 [n, S_COLUMNS]
     STATE_HASH = auto()
@@ -41,21 +73,14 @@ class Word(IntEnum):
     FP_BUSY = auto()
     SETTLED = auto()
     PARAMS = auto()
-    ATTRIBUTES = auto()  # uint8 [2**20]: region number by 4 KiB page, 0 unmapped
-    REGIONS = auto()  # int64 [n, Reg]
     ITAGS = auto()
     ISTAMPS = auto()
-    DTAGS = auto()
     DSTAMPS = auto()
     DDIRTY = auto()
-    BTAC = auto()  # int64 [entries, 4]
     ART = auto()  # int64 lines
-    SHADOW = auto()  # int64 [depth, 3]
     DEEPEST = auto()  # int64 return addresses at the deepest stack
     FRAMES = auto()  # int64 [depth, Frm]
     MEASURED = auto()  # int64 [n, Mea]
-    VALUES = auto()  # int64 scratch of the address program
-    RECENT = auto()  # int64 [RECENT_BLOCKS, 2]: key and number of blocks met lately
     UNUSED = auto()  # arrays that only Python reads
     SCRATCH = auto()  # a state row and a detail row for the simulation
     TRACE = auto()  # address of the trace words, 0 when off
@@ -65,58 +90,34 @@ class Word(IntEnum):
     TRANSITION_MASK = auto()
     STATE_MASK = auto()
     # Caches
-    ICACHE_ON = auto()
-    DCACHE_ON = auto()
     ISETS = auto()
     IWAYS = auto()
-    DSETS = auto()
-    DWAYS = auto()
-    LRU = auto()
     RANDOM = auto()
     STAMP = auto()
-    ICACHE_EPOCH = auto()
     ART_ON = auto()
     ART_LINES = auto()
     ART_PREFETCH = auto()
     ART_LAST = auto()
     FLASH_LAST = auto()  # last flash line fetched uncached
     FETCH_LINE_TICKS = auto()
-    BTAC_MASK = auto()
     # Running state
-    REASON = auto()
     WANTED_ADDRESS = auto()
     WANTED_SIZE = auto()
     FAULT_ROW = auto()
-    PREVIOUS = auto()  # block number, -1 at the start
-    FALLTHROUGH = auto()
-    STATE = auto()
-    TRANSITION = auto()  # of the current block
-    CYCLES = auto()  # 1/256 cycle, up to and including the current block's issue
-    ENTRY_CYCLES = auto()  # CYCLES when the current block began
-    INSTRUCTIONS = auto()
-    NEXT_STOP = auto()  # in CYCLES (in INSTRUCTIONS << 8 when MODE is 0)
     SKIP_EVENT = auto()
     STATE_COUNT = auto()
     TRANSITION_COUNT = auto()
-    ACCESS_INDEX = auto()
     HOOKED_COUNT = auto()
     # Stack and calls
-    STACK_LOWEST = auto()  # of the whole run
-    STACK_FRAME_LOWEST = auto()  # since the innermost measured call began
     STACK_LIMIT = auto()  # 0: none
-    SHADOW_DEPTH = auto()
     SHADOW_CAPACITY = auto()
     DEEPEST_DEPTH = auto()
     DEEPEST_ADDRESS = auto()
-    FRAME_DEPTH = auto()
     FRAME_CAPACITY = auto()
     # Counters
     ICACHE_MISSES = auto()
-    DCACHE_ACCESSES = auto()
     DCACHE_MISSES = auto()
     DCACHE_EVICTIONS = auto()
-    BRANCHES = auto()
-    MISPREDICTS = auto()
     COUNT = auto()
 
 
@@ -134,28 +135,31 @@ class Reason(IntEnum):
 
 
 class Block(IntEnum):
-    """Columns of a block. The first eight are what every execution reads."""
+    """Columns of a block that every execution reads: one cache line of the host."""
 
     KEY = 0  # address | size << 32
     FLAGS = auto()  # BlockFlag | end << 16 | measured index + 1 << 24
+    SHAPE = auto()  # instructions | last instruction's bytes << 16 | -stack delta << 32
     PROGRAM = auto()  # first group | groups << 32
-    EPOCH = auto()  # I-cache epoch at which all lines were present
-    SHAPE = auto()  # instructions | -stack delta << 32
     NODES = auto()  # first micro-op | count << 32
-    VARIANT = auto()  # flip mask | reference bit << 60
-    BRANCH_ADDRESS = auto()
-    TARGET = auto()
-    FIRST_ROW = auto()
+    FLIP = auto()  # variant bits that are flipped together
+    EPOCH = auto()  # I-cache epoch at which all lines were present
+    EXECUTIONS = auto()  # counted only without timing
+    COLUMNS = 8
+
+
+class Cold(IntEnum):
+    """Columns of a block that are read or written seldom."""
+
+    FIRST_ROW = 0
     LAST_ROW = auto()
     SEQUENCE = auto()
     FUNCTION = auto()
-    EXECUTIONS = auto()
     BRANCH_TICKS = auto()
     ICACHE_TICKS = auto()
     FLASH_TICKS = auto()
     BUS_TICKS = auto()
-    FETCH_LINES = auto()
-    COUNT = 32
+    COLUMNS = 8
 
 
 class BlockFlag(IntEnum):
@@ -170,16 +174,20 @@ class BlockFlag(IntEnum):
 
 
 class Tra(IntEnum):
-    """Columns of a transition: (state, edge, block, variant) -> cycles and the next state."""
+    """Columns of a transition, (state, edge, block, variant) -> cycles and the next state.
 
-    CYCLES = 0  # whole cycles
-    BRANCH = auto()  # of which charged to the branch before
-    NEXT = auto()
+    The two guesses of what follows hold `edge | block << 2 | transition << 32` and the variant.
+    """
+
+    RESULT = 0  # cycles | cycles charged to the branch before << 24 | next state << 32
     COUNT = auto()
+    GUESS = auto()
+    GUESS_VARIANT = auto()
+    OTHER = auto()
+    OTHER_VARIANT = auto()
     KEY = auto()
     VARIANT = auto()
-    AFTER = auto()  # two guesses of what follows: (edge | block << 2, variant, transition)
-    COLUMNS = 12
+    COLUMNS = 8
 
 
 class Grp(IntEnum):
@@ -199,12 +207,9 @@ class Grp(IntEnum):
 class Clu(IntEnum):
     """Columns of a cluster: accesses of one group that lie within one line's length."""
 
-    LOW = 0
-    HIGH = auto()
-    STORE = auto()
-    ACCESSES = auto()
+    WHERE = 0  # low | bytes - 1 << 32 | is store << 40 | accesses << 48
     ROW = auto()
-    COLUMNS = 8
+    COLUMNS = 2
 
 
 class Reg(IntEnum):
@@ -257,5 +262,4 @@ class Mea(IntEnum):
 
 
 NODE_COLUMNS = 8
-RECENT_BLOCKS = 4096
 TICKS = 256  # fixed point: parts of a cycle

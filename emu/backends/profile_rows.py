@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emu.backends.code_store import CodeStore
-from emu.backends.layout import TICKS, Block
+from emu.backends.layout import TICKS, Block, Cold
 from emu.backends.protocol import CAUSES, PROFILE_DTYPE, Cause
 from emu.board import Board
 from emu.core.pipeline import D_BRANCH, D_BUS, D_ISSUE, D_LATENCY
@@ -56,11 +56,11 @@ def collect_profile(
     for number, stored in enumerate(store.stored):
         first, last = stored.first_row, stored.first_row + len(stored.instructions)
         executions[first:last] = per_block[number]
-        record = store.blocks.data[number]
-        cycles[Cause.BRANCH][last - 1] += int(record[Block.BRANCH_TICKS]) / TICKS
-        cycles[Cause.ICACHE][first] += int(record[Block.ICACHE_TICKS]) / TICKS
-        cycles[Cause.FLASH][first] += int(record[Block.FLASH_TICKS]) / TICKS
-        cycles[Cause.BUS][first] += int(record[Block.BUS_TICKS]) / TICKS
+        record = store.cold.data[number]
+        cycles[Cause.BRANCH][last - 1] += int(record[Cold.BRANCH_TICKS]) / TICKS
+        cycles[Cause.ICACHE][first] += int(record[Cold.ICACHE_TICKS]) / TICKS
+        cycles[Cause.FLASH][first] += int(record[Cold.FLASH_TICKS]) / TICKS
+        cycles[Cause.BUS][first] += int(record[Cold.BUS_TICKS]) / TICKS
     if timed:
         for cause, column in (
             (Cause.ISSUE, D_ISSUE),
