@@ -123,6 +123,21 @@ def test_bytes_taken_in_by_the_assembler_are_never_stale(h743: Board, write: Wri
     assert status(build([root], h743), h743) == 66
 
 
+def test_embedded_files_are_inputs_too(h743: Board, write: WriteSources) -> None:
+    text = """
+    static const unsigned char blob[] = {
+    #embed "blob.bin"
+    };
+    int main(void) { return blob[0]; }
+    """
+    root = write(**{"main.c": text, "blob.bin": "A"})
+    options = BuildOptions(cflags=("-std=gnu23",))
+    assert status(build([root], h743, options), h743) == 65
+    assert build([root], h743, options).cached
+    write(**{"blob.bin": "B"})
+    assert status(build([root], h743, options), h743) == 66
+
+
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_the_same_sources_elsewhere_give_the_same_bytes(
     toolchain: ToolchainName, board: Board, write: WriteSources
