@@ -20,9 +20,9 @@ EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 
 _EPILOG = (
-    "Exit codes: 0 fine · 1 a limit or a baseline was exceeded · 2 usage or bad input · "
-    "3 a tool is missing · 4 the firmware faulted, timed out or returned other than 0 · "
-    "70 a defect of emu itself · 130 interrupted."
+    "Exit codes: 0 fine; 1 a limit or a baseline was exceeded; 2 usage or bad input; "
+    "3 a tool is missing; 4 the firmware faulted, timed out or returned other than 0; "
+    "70 a defect of emu itself; 130 interrupted."
 )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -204,7 +205,14 @@ def result_console() -> Console:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else PIPE_WIDTH
+    forgive_encoding(sys.stdout)
     return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def forgive_encoding(stream: TextIO) -> None:
+    """Let a stream that is not Unicode print a question mark for what it cannot say."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 
 class _Live:
@@ -213,6 +221,7 @@ class _Live:
     def __init__(self, status: Status | None, *, to_stderr: bool) -> None:
         self._status = status
         self._stream = sys.stderr if to_stderr else sys.stdout
+        forgive_encoding(self._stream)
         # A character of several bytes may come in two pieces.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.ends_line = True

@@ -89,7 +89,7 @@ def _title(report: Report) -> RenderableType:
     built = compiler.version if compiler else "ELF built elsewhere"
     if compiler:
         built += "".join(f" {flag}" for flag in compiler.flags if flag.startswith("-O"))
-    faint = f"{built} · timing {origin.timing} · accesses {origin.accesses}"
+    faint = f"{built}, timing {origin.timing}, accesses {origin.accesses}"
     changed = ", ".join(f"{item.key}={item.value}" for item in origin.board.overrides)
     lines = [
         Text.assemble(
@@ -270,7 +270,7 @@ def _footnotes(report: Report) -> RenderableType:
         lines.append(
             f"data accesses: {accesses.reconstructed_count:,} reconstructed, "
             f"{accesses.hooked_count:,} hooked, {accesses.unresolved_count:,} unresolved "
-            f"({accesses.unresolved_count / seen * 100:.2g} %)"
+            f"({_rate(accesses.unresolved_count / seen)})"
         )
     rates = [
         (title, misses, total)
@@ -284,12 +284,11 @@ def _footnotes(report: Report) -> RenderableType:
     if rates:
         lines.append(
             ", ".join(
-                f"{title} {misses:,} ({misses / total * 100:.2g} %)"
-                for title, misses, total in rates
+                f"{title} {misses:,} ({_rate(misses / total)})" for title, misses, total in rates
             )
         )
     lines.extend(report.notes)
-    lines.append(f"board {report.provenance.board.digest[:12]} · took {report.host_s:.2f} s")
+    lines.append(f"board {report.provenance.board.digest[:12]}, took {report.host_s:.2f} s")
     return Group(*(Text(line, style=_FAINT) for line in lines))
 
 
@@ -397,6 +396,11 @@ def _cycles(cycles: float | None, ms: float | None) -> str:
     if cycles is None:
         return "-"
     return f"{cycles:,.0f}" + (f" = {format_ms(ms)}" if ms is not None else "")
+
+
+def _rate(share: float) -> str:
+    """A share that may be tiny."""
+    return "< 0.01 %" if 0 < share < 0.0001 else f"{share * 100:.2g} %"
 
 
 def _percent(share: float | None) -> str:

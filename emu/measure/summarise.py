@@ -157,7 +157,7 @@ def _error(execution: Execution, options: RunOptions, elapsed: int | None) -> st
         )
     if execution.outcome == "interrupted":
         done = f"{elapsed:,} cycles" if elapsed else f"{execution.instructions:,} instructions"
-        return f"Interrupted after {done}; what follows is what was measured until then."
+        return f"Interrupted after {done}; its numbers are those until then."
     if execution.exit_code == _ABORTED:
         return "The firmware called abort, as a failed assert does."
     if execution.exit_code:
