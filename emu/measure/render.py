@@ -156,106 +156,128 @@ def _causes(causes: CauseCycles, total: int, console: Console) -> RenderableType
 
 def _functions(report: Report, top: int, console: Console, wide: bool) -> RenderableType:
     timed = report.elapsed_cycles is not None
-    headings = ["Functions, callees apart", "where"]
+    headings = ["Functions, callees apart" if wide else "Functions", "where"]
     headings += ["cycles", "share"] if timed else []
     headings += ["instructions"] if wide or not timed else []
     headings += ["calls"]
-    table = _table(*headings, left=2)
-    if timed:
-        table.add_column("mostly", style=_FAINT)
+    rows = []
     for row in report.functions[:top]:
-        cells: list[RenderableType] = [row.name or "(no symbol)", _where(row)]
-        if timed:
-            cells += [_count(row.self_cycles), _percent(row.self_share_ratio)]
-        if wide or not timed:
-            cells.append(_count(row.instructions_count))
-        cells.append(_count(row.calls_count))
-        if timed:
-            cells.append(_mostly(row.cycles_by_cause))
-        table.add_row(*cells)
+        cells = [row.name or "(no symbol)", _where(row)]
+        cells += [_count(row.self_cycles), _percent(row.self_share_ratio)] if timed else []
+        cells += [_count(row.instructions_count)] if wide or not timed else []
+        rows.append([*cells, _count(row.calls_count)])
+    mostly = [_mostly(row.cycles_by_cause) for row in report.functions[:top]]
+    # What the numbers leave to names: a table that is too wide would cut the numbers instead.
+    taken = sum(
+        max(len(heading), *(len(row[at]) for row in rows), 0) + 2
+        for at, heading in enumerate(headings[1:], start=1)
+    )
+    room = console.width - 3 - taken
+    mostly_room = max(map(len, mostly), default=0) + 2 if timed else 0
+    with_mostly = timed and room - mostly_room >= 20
+    table = _table(*headings, left=2)
+    if with_mostly:
+        room -= mostly_room
+        table.add_column(Text("mostly", style=_FAINT), style=_FAINT, no_wrap=True)
+    for (name, *others), cause in zip(rows, mostly, strict=True):
+        cells = [_cut(name, max(room, 12)), *others]
+        table.add_row(*map(Text, cells), *([Text(cause)] if with_mostly else []))
     return _with_rest(table, report.functions, top, console)
 
 
 def _lines(report: Report, top: int, width: int) -> RenderableType:
-    wide = width >= 100
     timed = report.elapsed_cycles is not None
-    headings = ["Lines", "cycles", "share"] if timed else ["Lines", "instructions"]
-    table = _table(*headings)
-    table.add_column("mostly" if timed and wide else "", style=_FAINT)
-    table.add_column("source", no_wrap=True)
+    mostly = timed and width >= 100
+    table = _table(*(["Lines", "cycles", "share"] if timed else ["Lines", "instructions"]))
+    if mostly:
+        table.add_column(Text("mostly", style=_FAINT), style=_FAINT, no_wrap=True)
+    table.add_column(Text("source", style=_FAINT), no_wrap=True)
+    shown = report.lines[:top]
     # What the other columns leave: a table that is too wide would shrink the numbers instead.
-    places = [_where(row) or "(no line)" for row in report.lines[:top]]
-    room = max(12, width - 32 - max(14, *map(len, places)) - (20 if wide else 0))
-    for row in report.lines[:top]:
+    places = max((len(_where(row)) for row in shown), default=0)
+    counts = max(
+        (len(_count(row.self_cycles or row.instructions_count)) for row in shown), default=0
+    )
+    room = max(12, width - 22 - max(places, 9) - max(counts, 6) - (20 if mostly else 0))
+    for row in shown:
         cells = [_where(row) or "(no line)"]
-        if timed:
-            cells += [_count(row.self_cycles), _percent(row.self_share_ratio)]
-        else:
-            cells.append(_count(row.instructions_count))
-        cells.append(_mostly(row.cycles_by_cause) if timed and wide else "")
-        table.add_row(*cells, Text(_cut(_source_line(row.file, row.line), room)))
+        cells += [_count(row.self_cycles), _percent(row.self_share_ratio)] if timed else []
+        cells += [] if timed else [_count(row.instructions_count)]
+        cells += [_mostly(row.cycles_by_cause)] if mostly else []
+        table.add_row(*map(Text, cells), Text(_cut(_source_line(row.file, row.line), room)))
     return table
 
 
 def _memory(report: Report, wide: bool) -> RenderableType:
     used = [region for region in report.memory.regions if region.used_bytes]
-    headings = ["Memory", "code", "constants", "data", "bss", "heap", "stack", "used", "of", ""]
+    columns = _memory_columns(used, wide)
+    table = _table("Memory", *columns, "used", "of", "")
     if not wide:
-        headings[2] = "const"
-    table = _table(*headings)
-    for region in used:
-        table.add_row(*_region_cells(region))
+        table.padding = (0, 1, 0, 0)
+    for number, region in enumerate(used):
+        share = region.used_bytes / region.capacity_bytes
+        table.add_row(
+            Text(region.name),
+            *(_size(values[number]) if values[number] else "" for values in columns.values()),
+            Text(_size(region.used_bytes), style=_HEADING),
+            _size(region.capacity_bytes),
+            Text(_percent(share), style="red" if share > 0.9 else ""),
+        )
     parts: list[RenderableType] = [table]
-    largest = report.memory.static_symbols[:5]
-    if largest:
-        names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in largest)
-        parts.append(Text(f"largest in RAM: {names}", style=_FAINT))
-    largest = report.memory.flash_symbols[:5]
-    if largest:
-        names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in largest)
-        parts.append(Text(f"largest in flash: {names}", style=_FAINT))
+    for where, symbols in (
+        ("RAM", report.memory.static_symbols),
+        ("flash", report.memory.flash_symbols),
+    ):
+        if symbols:
+            names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in symbols[:5])
+            parts.append(Text(f"largest in {where}: {names}", style=_FAINT))
     if report.memory.stack_call_path:
         path = " > ".join(
-            f"{frame} x {repeated + 1}" if repeated else str(frame)
+            _step(frame) + (f" x {repeated + 1}" if repeated else "")
             for frame, repeated in _folded(report.memory.stack_call_path)
         )
         parts.append(Text(f"stack deepest at: {path}", style=_FAINT))
     return Group(*parts)
 
 
-def _region_cells(region: RegionUse) -> list[RenderableType]:
-    share = region.used_bytes / region.capacity_bytes
-    cells = (
-        region.code_bytes,
-        region.constants_bytes,
-        region.data_bytes,
-        region.bss_bytes,
-        region.heap_peak_bytes,
-        region.stack_peak_bytes,
-    )
-    return [
-        region.name,
-        *(_size(value) if value else "" for value in cells),
-        Text(_size(region.used_bytes), style=_HEADING),
-        _size(region.capacity_bytes),
-        Text(_percent(share), style="red" if share > 0.9 else ""),
-    ]
+def _memory_columns(used: Sequence[RegionUse], wide: bool) -> dict[str, list[int]]:
+    """What lies in the memories, by heading; what lies in none of them is left out."""
+    columns = {
+        "code": [region.code_bytes for region in used],
+        "constants" if wide else "const": [region.constants_bytes for region in used],
+    }
+    if wide:
+        columns["data"] = [region.data_bytes for region in used]
+        columns["bss"] = [region.bss_bytes for region in used]
+    else:
+        columns["data"] = [region.data_bytes + region.bss_bytes for region in used]
+    columns["heap"] = [region.heap_peak_bytes or 0 for region in used]
+    columns["stack"] = [region.stack_peak_bytes or 0 for region in used]
+    return {heading: values for heading, values in columns.items() if any(values)}
+
+
+def _step(frame: Frame) -> str:
+    name = frame.function or f"0x{frame.address:08x}"
+    return f"{name} ({Path(frame.file).name}:{frame.line})" if frame.file else name
 
 
 def _calls(report: Report, wide: bool) -> RenderableType:
-    headings = ["Measured, callees included", "calls", "first (cold)", "later (warm)"]
+    headings = ["Measured, callees included" if wide else "Measured calls", "calls"]
+    headings += ["first (cold)", "later (warm)"]
     headings += ["from", "to"] if wide else []
     table = _table(*headings, "stack")
     for call in report.calls:
         if call.error is not None:
-            table.add_row(call.name, f"{call.calls_count:,}", Text(call.error, style="yellow"))
+            table.add_row(
+                Text(call.name), f"{call.calls_count:,}", Text(call.error, style="yellow")
+            )
             continue
-        cells = [call.name, f"{call.calls_count:,}"]
+        cells = [_cut(call.name, 40 if wide else 22), f"{call.calls_count:,}"]
         cells += [_cycles(call.cold_cycles, call.cold_ms)]
         cells += [_cycles(call.warm_mean_cycles, call.warm_mean_ms)]
         if wide:
             cells += [_count(call.warm_min_cycles), _count(call.warm_max_cycles)]
-        table.add_row(*cells, _size(call.stack_peak_bytes))
+        table.add_row(*map(Text, cells), _size(call.stack_peak_bytes))
     if all(call.cold_ms is None for call in report.calls):
         return table
     error = f"{report.cycles_kind}, {report.provenance.model_error}"

@@ -80,7 +80,7 @@ def _changes(changes: Sequence[Change]) -> Table:
         better = change.old is not None and change.new is not None and change.new < change.old
         style = "red" if worse else "green" if better else ""
         table.add_row(
-            change.key,
+            Text(change.key),
             format_quantity(change.key, change.old),
             format_quantity(change.key, change.new),
             Text(change.text, style=style),
@@ -94,13 +94,13 @@ def _functions(functions: Sequence[FunctionChange]) -> Table:
     table = _table("Functions", "was", "is", "cycles", "where")
     for item in functions:
         table.add_row(
-            item.name,
+            Text(item.name),
             format_quantity("", item.old_cycles),
             format_quantity("", item.new_cycles),
             format_change("", item.old_cycles, item.new_cycles)
             if item.old_cycles is not None and item.new_cycles is not None
             else f"{item.difference_cycles:+,}",
-            _where(item),
+            Text(_where(item)),
         )
     return table
 
@@ -109,12 +109,12 @@ def _symbols(title: str, symbols: Sequence[SymbolChange]) -> Table:
     table = _table(title, "memory", "was", "is", "bytes", "where")
     for item in symbols:
         table.add_row(
-            item.name,
-            item.region,
+            Text(item.name),
+            Text(item.region),
             format_quantity("size_bytes", item.old_bytes),
             format_quantity("size_bytes", item.new_bytes),
             f"{item.difference_bytes:+,}",
-            _where(item),
+            Text(_where(item)),
         )
     return table
 
