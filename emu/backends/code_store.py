@@ -17,7 +17,7 @@ from emu.backends.hooks import rebuild_hashes
 from emu.backends.layout import NODE_COLUMNS, Block, BlockFlag, Clu, Cold, Grp, Tra, Word
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
-from emu.core.decode import Attribute, End, Instruction, decode_block
+from emu.core.decode import SP, Attribute, End, Instruction, decode_block
 from emu.core.pipeline import (
     D_COLUMNS,
     D_ISSUE,
@@ -125,7 +125,9 @@ def variant_masks(
             continue
         plain = not instruction.attributes & Attribute.SINGLE
         if group >= 0:
-            masks[group] |= memory.word_bytes - 1
+            # The stack pointer is a multiple of four at every block.
+            if program.groups[group].terms != ((SP, 1),):
+                masks[group] |= memory.word_bytes - 1
             if memory.is_store and memory.word_bytes < 4:
                 narrow[group] = True
         if plain and not memory.is_store:
@@ -168,6 +170,7 @@ class CodeStore:
         self.groups = Grid(machine, Word.GROUPS, int(Grp.COLUMNS), np.int64, 4096)
         self.clusters = Grid(machine, Word.CLUSTERS, int(Clu.COLUMNS), np.int64, 8192)
         self.row_cycles = Grid(machine, Word.UNUSED, 4, np.float64, 8192)
+        self.edges = np.zeros(4, np.int64)  # how often blocks were entered by each kind of edge
         self.block_executions = Grid(machine, Word.UNUSED, 1, np.int64, 1024)
         self.sequence = Grid(machine, Word.SEQUENCE, 1, np.int32, 8192)
         self.transitions = Grid(machine, Word.TRANSITIONS, int(Tra.COLUMNS), np.int64, 4096)
@@ -194,7 +197,9 @@ class CodeStore:
             times = int(self.transitions.data[number, Tra.COUNT])
             if not times:
                 continue
-            block = int(self.transitions.data[number, Tra.KEY]) >> 24
+            key = int(self.transitions.data[number, Tra.KEY])
+            block = key >> 24
+            self.edges[(key >> 22) & 3] += times
             first = self.stored[block].first_row
             detail = self.detail(number)
             self.row_cycles.data[first : first + len(detail)] += times * detail[:, D_ISSUE:]
@@ -296,6 +301,8 @@ class CodeStore:
         end = last.end
         if end is not End.FALL and last.attributes & Attribute.PREDICATED:
             flags |= BlockFlag.PREDICATED_END
+        if last.name in ("tbb", "tbh"):
+            flags |= BlockFlag.TABLE_BRANCH
         if last.target is not None and last.target <= last.address:
             flags |= BlockFlag.BACKWARD
         region = self._board.chip.region_at(address)

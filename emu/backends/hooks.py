@@ -92,7 +92,7 @@ W_LRU, W_EPOCH, W_FLASH_LAST, W_BTAC_MASK = (
 W_REASON, W_WANTED_ADDRESS, W_WANTED_SIZE = W["REASON"], W["WANTED_ADDRESS"], W["WANTED_SIZE"]
 W_FAULT_ROW, W_PREVIOUS, W_FALLTHROUGH = W["FAULT_ROW"], W["PREVIOUS"], W["FALLTHROUGH"]
 W_STATE, W_TRANSITION, W_CYCLES = W["STATE"], W["TRANSITION"], W["CYCLES"]
-W_ENTRY_CYCLES, W_INSTRUCTIONS, W_NEXT_STOP = W["ENTRY_CYCLES"], W["INSTRUCTIONS"], W["NEXT_STOP"]
+W_INSTRUCTIONS, W_NEXT_STOP, W_SPECIAL = W["INSTRUCTIONS"], W["NEXT_STOP"], W["SPECIAL"]
 W_SKIP_EVENT, W_STATE_COUNT = W["SKIP_EVENT"], W["STATE_COUNT"]
 W_TRANSITION_COUNT, W_ACCESS_INDEX = W["TRANSITION_COUNT"], W["ACCESS_INDEX"]
 W_HOOKED_COUNT, W_STACK_LOWEST = W["HOOKED_COUNT"], W["STACK_LOWEST"]
@@ -100,7 +100,7 @@ W_FRAME_LOWEST, W_STACK_LIMIT = W["STACK_FRAME_LOWEST"], W["STACK_LIMIT"]
 W_SHADOW_DEPTH, W_SHADOW_CAPACITY = W["SHADOW_DEPTH"], W["SHADOW_CAPACITY"]
 W_DEEPEST_DEPTH, W_DEEPEST_ADDRESS = W["DEEPEST_DEPTH"], W["DEEPEST_ADDRESS"]
 W_FRAME_DEPTH, W_FRAME_CAPACITY = W["FRAME_DEPTH"], W["FRAME_CAPACITY"]
-W_DCACHE_ACCESSES, W_BRANCHES, W_MISPREDICTS = W["DCACHE_ACCESSES"], W["BRANCHES"], W["MISPREDICTS"]
+W_DCACHE_ACCESSES = W["DCACHE_ACCESSES"]
 
 B_KEY, B_FLAGS, B_SHAPE = int(Block.KEY), int(Block.FLAGS), int(Block.SHAPE)
 B_PROGRAM, B_NODES, B_FLIP = int(Block.PROGRAM), int(Block.NODES), int(Block.FLIP)
@@ -115,6 +115,7 @@ K_FLASH_TICKS, K_BUS_TICKS, K_COLUMNS = (
 )
 
 F_EVENT, F_PREDICATED_END = int(BlockFlag.EVENT), int(BlockFlag.PREDICATED_END)
+F_TABLE_BRANCH = int(BlockFlag.TABLE_BRANCH)
 F_BACKWARD, F_IN_CODE_CACHE = int(BlockFlag.BACKWARD), int(BlockFlag.IN_CODE_CACHE)
 F_FREE_FETCH, F_ART = int(BlockFlag.FREE_FETCH), int(BlockFlag.ART)
 
@@ -161,6 +162,18 @@ _U32 = 0xFFFFFFFF
 def stop(machine: int, handle: int, reason: int) -> None:
     put(machine, W_REASON, reason)
     call_with_handle(get(machine, W_EMU_STOP), handle)
+
+
+@compiled
+def copy_registers(machine: int, handle: int) -> None:
+    """Refresh the registers where they cannot be read in place."""
+    if get(machine, W_READ_BATCH) != 0:
+        read_registers(
+            get(machine, W_READ_BATCH),
+            handle,
+            get(machine, W_BATCH_IDS),
+            get(machine, W_BATCH_POINTERS),
+        )
 
 
 @compiled
@@ -410,51 +423,45 @@ def find_transition(machine: int, key: int, variant: int, block: int, edge: int)
 
 @compiled
 def settle_branch(machine: int, shape: int, flags: int, address: int) -> int:
-    """How the branch that ended the block before was predicted: the edge into this one."""
+    """How the branch that ended the block before was predicted: the edge into this one.
+
+    A BTAC entry is `branch | two-bit counter << 32`, then the last target.
+    """
     end = (flags >> 16) & 15
-    taken = address != get(machine, W_FALLTHROUGH)
-    put(machine, W_BRANCHES, get(machine, W_BRANCHES) + 1)
+    after = get(machine, W_FALLTHROUGH)
     btac = get(machine, W_BTAC)
-    branch = get(machine, W_FALLTHROUGH) - ((shape >> 16) & 0xFFFF)
-    slot = ((branch >> 1) & get(machine, W_BTAC_MASK)) * 4
-    known = get(btac, slot) == branch
-    conditional = end == END_CONDITIONAL or (flags & F_PREDICATED_END) != 0
-    if conditional:
-        if known:
-            predicted = get(btac, slot + 1) >= 2
-        else:
-            predicted = (flags & F_BACKWARD) != 0
+    branch = after - ((shape >> 16) & 0xFFFF)
+    slot = ((branch >> 1) & get(machine, W_BTAC_MASK)) * 2
+    entry = get(btac, slot)
+    known = (entry & _U32) == branch
+    if end == END_CONDITIONAL or (flags & F_PREDICATED_END) != 0:
+        taken = address != after
+        predicted = (entry >> 33) != 0 if known else (flags & F_BACKWARD) != 0
         if taken:
             if not known:
-                put(btac, slot, branch)
-                put(btac, slot + 1, 2)
-                put(btac, slot + 2, address)
-            elif get(btac, slot + 1) < 3:
-                put(btac, slot + 1, get(btac, slot + 1) + 1)
-        elif known and get(btac, slot + 1) > 0:
-            put(btac, slot + 1, get(btac, slot + 1) - 1)
+                put(btac, slot, branch | (2 << 32))
+                put(btac, slot + 1, address)
+            elif entry >> 32 < 3:
+                put(btac, slot, entry + (1 << 32))
+        elif known and entry >> 32 > 0:
+            put(btac, slot, entry - (1 << 32))
         if predicted != taken:
-            put(machine, W_MISPREDICTS, get(machine, W_MISPREDICTS) + 1)
             return EDGE_MISPREDICTED
         if not taken:
             return EDGE_SEQUENTIAL
         if end == END_CONDITIONAL:
             return EDGE_TAKEN if known else EDGE_REDIRECTED
-    elif not known:
-        put(btac, slot, branch)
-        put(btac, slot + 1, 2)
-        if end == END_JUMP or end == END_CALL:
-            put(btac, slot + 2, address)
-            return EDGE_REDIRECTED
     elif end == END_JUMP or end == END_CALL:
-        return EDGE_TAKEN
+        if known:
+            return EDGE_TAKEN
+        put(btac, slot, branch | (2 << 32))
+        put(btac, slot + 1, address)
+        return EDGE_REDIRECTED
     # Indirect: right when the target is the one of last time.
-    right = known and get(btac, slot + 2) == address
-    put(btac, slot + 2, address)
-    if right:
-        return EDGE_TAKEN
-    put(machine, W_MISPREDICTS, get(machine, W_MISPREDICTS) + 1)
-    return EDGE_MISPREDICTED
+    right = known and get(btac, slot + 1) == address
+    put(btac, slot, branch | (2 << 32))
+    put(btac, slot + 1, address)
+    return EDGE_TAKEN if right else EDGE_MISPREDICTED
 
 
 @compiled
@@ -738,15 +745,10 @@ def next_transition(machine: int, number: int, edge: int, variant: int) -> int:
 @compiled
 def enter_block(machine: int, handle: int, address: int, size: int) -> None:
     """One execution of a block begins."""
-    if get(machine, W_REASON) == REASON_PASS:
-        return
-    if get(machine, W_READ_BATCH) != 0:
-        read_registers(
-            get(machine, W_READ_BATCH),
-            handle,
-            get(machine, W_BATCH_IDS),
-            get(machine, W_BATCH_POINTERS),
-        )
+    if get(machine, W_SPECIAL) != 0:
+        if get(machine, W_REASON) == REASON_PASS:
+            return
+        copy_registers(machine, handle)
     record = get(machine, W_BLOCKS)
     block_key = address | (size << 32)
     number = find_block(machine, address, block_key)
@@ -757,9 +759,7 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         return
     at = number * B_COLUMNS
     mode = get(machine, W_MODE)
-    if (get(machine, W_CYCLES) if mode != 0 else get(machine, W_INSTRUCTIONS) << 8) >= get(
-        machine, W_NEXT_STOP
-    ):
+    if get(machine, W_CYCLES) >= get(machine, W_NEXT_STOP):
         put(machine, W_WANTED_ADDRESS, address)
         stop(machine, handle, REASON_BUDGET)
         return
@@ -786,7 +786,7 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
                 edge = settle_branch(
                     machine, get(record, before + B_SHAPE), previous_flags, address
                 )
-            if end >= END_CALL:
+            if end >= END_CALL and (previous_flags & F_TABLE_BRANCH) == 0:
                 follow_calls(machine, end, address, stack)
     measured = flags >> 24
     if measured != 0 and (
@@ -801,16 +801,16 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
     # Stack.
     shape = get(record, at + B_SHAPE)
     lowest = stack - (shape >> 32)
-    if lowest < get(machine, W_FRAME_LOWEST) or lowest < get(machine, W_STACK_LOWEST):
+    if lowest < get(machine, W_FRAME_LOWEST):
         if note_deepest(machine, address, lowest):
             put(machine, W_WANTED_ADDRESS, address)
             stop(machine, handle, REASON_OVERFLOW)
             return
 
     put(machine, W_ACCESS_INDEX, 0)
-    put(machine, W_ENTRY_CYCLES, get(machine, W_CYCLES))
     if mode == 0:
         put(record, at + B_EXECUTIONS, get(record, at + B_EXECUTIONS) + 1)
+        put(machine, W_CYCLES, get(machine, W_CYCLES) + (shape & 0xFFFF) * TICKS)
     else:
         ticks = np.int64(0)
         if mode == 2:
@@ -904,13 +904,7 @@ def on_divide(handle: int, address: int, size: int, user: int) -> None:  # noqa:
     machine = get(user, 0)
     if get(machine, W_REASON) == REASON_PASS:
         return
-    if get(machine, W_READ_BATCH) != 0:
-        read_registers(
-            get(machine, W_READ_BATCH),
-            handle,
-            get(machine, W_BATCH_IDS),
-            get(machine, W_BATCH_POINTERS),
-        )
+    copy_registers(machine, handle)
     if load_u32(get(machine, W_REGISTERS) + 4 * get(user, 1)) == 0:
         put(machine, W_WANTED_ADDRESS, np.int64(address))
         stop(machine, handle, REASON_DIVIDE)

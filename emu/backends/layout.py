@@ -14,14 +14,15 @@ class Word(IntEnum):
 
     # Read or written at every block: few cache lines of the host
     MODE = 0  # 0 none, 1 issue, 2 full
-    NEXT_STOP = auto()  # in CYCLES (in INSTRUCTIONS << 8 when MODE is 0)
-    CYCLES = auto()  # 1/256 cycle, up to and including the current block's issue
+    NEXT_STOP = auto()  # in CYCLES
+    CYCLES = auto()  # 1/256 cycle, the current block's issue included; instructions without timing
     INSTRUCTIONS = auto()
     PREVIOUS = auto()  # block number, -1 at the start
     FALLTHROUGH = auto()
     STATE = auto()
     TRANSITION = auto()  # of the current block
     REGISTERS = auto()  # address of r0..r15 inside the emulator, 32 bits each
+    SPECIAL = auto()  # 1: something at the top of the hook wants a look
     READ_BATCH = auto()  # address of uc_reg_read_batch when REGISTERS is only a copy, else 0
     REASON = auto()
     PAGES = auto()  # int32 [2**18]: base in LOOKUP for each 16 KiB, -1 unknown
@@ -30,11 +31,8 @@ class Word(IntEnum):
     TRANSITIONS = auto()  # int64 [n, Tra]
     STACK_LOWEST = auto()  # of the whole run
     STACK_FRAME_LOWEST = auto()  # since the innermost measured call began
-    BTAC = auto()  # int64 [entries, 4]
+    BTAC = auto()  # int64 [entries, 2]
     BTAC_MASK = auto()
-    BRANCHES = auto()
-    MISPREDICTS = auto()
-    ENTRY_CYCLES = auto()  # CYCLES when the current block began
     ACCESS_INDEX = auto()
     SHADOW = auto()  # int64 [depth, 3]
     SHADOW_DEPTH = auto()
@@ -171,6 +169,7 @@ class BlockFlag(IntEnum):
     IN_CODE_CACHE = 32  # fetched through the I-cache
     FREE_FETCH = 64  # fetched from TCM: never waits
     ART = 128
+    TABLE_BRANCH = 256  # tbb, tbh: an indirect jump that never returns
 
 
 class Tra(IntEnum):

@@ -53,8 +53,6 @@ _FIRST, _LAST, _WRITTEN = (
     int(TrcRegion.WRITTEN),
 )
 _CYCLES = int(Word.CYCLES)
-_INSTRUCTIONS = int(Word.INSTRUCTIONS)
-_MODE = int(Word.MODE)
 
 
 @compiled
@@ -96,7 +94,7 @@ def trace_access(
     machine: int, trace: int, address: int, size: int, is_store: bool, row: int
 ) -> None:
     """Enter one access into the trace, when it falls into a traced region."""
-    now = get(machine, _CYCLES) if get(machine, _MODE) != 0 else get(machine, _INSTRUCTIONS) << 8
+    now = get(machine, _CYCLES)
     for region in range(get(trace, _REGIONS)):
         at = _HEADER + region * REGION_COLUMNS
         start = get(trace, at + _START)
