@@ -389,10 +389,13 @@ def _where(row: FunctionCost | LineCost) -> str:
 
 @lru_cache(maxsize=64)
 def _lines_of(file: str) -> tuple[str, ...]:
-    try:
-        return tuple(Path(file).read_text("utf-8", "replace").splitlines())
-    except OSError:
-        return ()
+    # The runtime's own sources go by their place in this package.
+    for path in (Path(file), Path(__file__).parents[2] / file):
+        try:
+            return tuple(path.read_text("utf-8", "replace").splitlines())
+        except OSError:
+            continue
+    return ()
 
 
 def _source_line(file: str | None, line: int | None) -> str:

@@ -252,7 +252,7 @@ class Provenance(_Value):
     sources: tuple[str, ...]
     source_sha256: str | None
     image_sha256: str
-    entry: str | None = Field(description="null: from reset")
+    entry: str | None = Field(description="null: main of C sources, reset of an ELF")
     model_error: Accuracy
 
 

@@ -43,6 +43,7 @@ class Firmware:
     sources: tuple[str, ...] = ()
     source_sha256: str | None = None
     source_root: Path | None = None
+    entry: str | None = None
     warnings: str = ""
 
 
@@ -205,6 +206,7 @@ def execute(
         compiler=firmware.compiler,
         sources=firmware.sources,
         source_sha256=firmware.source_sha256,
+        entry=options.entry or firmware.entry,
     )
 
 
@@ -288,6 +290,7 @@ def _built(built: Build, paths: tuple[Path, ...]) -> Firmware:
         sources=tuple(str(path) for path in paths),
         source_sha256=built.source_sha256,
         source_root=built.source_root,
+        entry=built.entry if built.entry != "main" else None,
         warnings=built.warnings,
     )
 

@@ -42,6 +42,7 @@ def summarise(
     compiler: CompilerOrigin | None = None,
     sources: tuple[str, ...] = (),
     source_sha256: str | None = None,
+    entry: str | None = None,
 ) -> Report:
     """Put the numbers of a run into a report, by function, line, region and symbol."""
     profile = attribute(execution, image, paths)
@@ -105,7 +106,7 @@ def summarise(
             sources=sources,
             source_sha256=source_sha256,
             image_sha256=image.sha256,
-            entry=options.entry,
+            entry=entry,
             model_error=Accuracy(
                 mean_error_ratio=board.accuracy.mean_error_ratio,
                 worst_error_ratio=board.accuracy.worst_error_ratio,
