@@ -35,6 +35,7 @@ class Firmware:
     Attributes:
         compiler: None for an ELF that was built elsewhere.
         source_root: folder that names in the debug information are relative to.
+        entry: the function that is built in as the entry of the program, None for main.
         warnings: what compiler and linker said, one line each.
     """
 
