@@ -14,6 +14,7 @@ from numba import carray, cfunc, types
 from emu.backends.intrinsics import (
     call_with_handle,
     get,
+    get8,
     get32,
     load_u8,
     load_u16,
@@ -26,6 +27,8 @@ from emu.backends.intrinsics import (
 )
 from emu.backends.layout import (
     NODE_COLUMNS,
+    PLACE_CACHEABLE,
+    PLACE_FREE,
     TICKS,
     Block,
     BlockFlag,
@@ -47,7 +50,7 @@ from emu.backends.memory_model import (
 )
 from emu.backends.trace_hook import trace_access
 from emu.core.addresses import Op
-from emu.core.compiled import compiled
+from emu.core.compiled import compiled, inlined
 from emu.core.decode import End
 from emu.core.pipeline import (
     D_COLUMNS,
@@ -79,7 +82,8 @@ W_DEEPEST, W_FRAMES, W_MEASURED = W["DEEPEST"], W["FRAMES"], W["MEASURED"]
 W_VALUES, W_TRACE = W["VALUES"], W["TRACE"]
 W_READ_BATCH, W_BATCH_IDS, W_BATCH_POINTERS = W["READ_BATCH"], W["BATCH_IDS"], W["BATCH_POINTERS"]
 W_SKIP_SYNC, W_SCRATCH = W["SKIP_SYNC"], W["SCRATCH"]
-W_DTAGS, W_DSETS, W_DWAYS = W["DTAGS"], W["DSETS"], W["DWAYS"]
+W_DTAGS, W_DSETS, W_FAST_DATA = W["DTAGS"], W["DSETS"], W["FAST_DATA"]
+W_ATTRIBUTES = W["ATTRIBUTES"]
 W_TRANSITION_CAPACITY, W_STATE_CAPACITY = W["TRANSITION_CAPACITY"], W["STATE_CAPACITY"]
 W_TRANSITION_MASK, W_STATE_MASK = W["TRANSITION_MASK"], W["STATE_MASK"]
 W_ICACHE_ON, W_DCACHE_ON, W_ART_ON = W["ICACHE_ON"], W["DCACHE_ON"], W["ART_ON"]
@@ -176,7 +180,7 @@ def copy_registers(machine: int, handle: int) -> None:
         )
 
 
-@compiled
+@inlined
 def read_value(machine: int, values: int, index: int) -> int:
     """A register at block entry (below 16) or the result of a micro-op."""
     if index < 16:
@@ -421,7 +425,7 @@ def find_transition(machine: int, key: int, variant: int, block: int, edge: int)
     return number
 
 
-@compiled
+@inlined
 def settle_branch(machine: int, shape: int, flags: int, address: int) -> int:
     """How the branch that ended the block before was predicted: the edge into this one.
 
@@ -571,7 +575,8 @@ def fetch_block(machine: int, number: int, flags: int, address: int, size: int) 
     if (flags & F_IN_CODE_CACHE) != 0 and get(machine, W_ICACHE_ON) != 0:
         ticks = icache_walk(machine, first, last, region)
         put(cold, at + K_ICACHE_TICKS, get(cold, at + K_ICACHE_TICKS) + ticks)
-        put(get(machine, W_BLOCKS), number * B_COLUMNS + B_EPOCH, get(machine, W_EPOCH))
+        if get(machine, W_LRU) == 0:
+            put(get(machine, W_BLOCKS), number * B_COLUMNS + B_EPOCH, get(machine, W_EPOCH))
         return ticks
     regions = get(machine, W_REGIONS)
     into = region * R_COLUMNS
@@ -624,7 +629,7 @@ def touch(machine: int, address: int, last: int, accesses: int, is_store: bool, 
     return ticks
 
 
-@compiled
+@inlined
 def four_way_hit(tags: int, sets: int, line: int) -> bool:
     """Whether a four-way cache holds a line; `sets` is the number of sets minus one."""
     base = (line & sets) << 2
@@ -637,7 +642,7 @@ def four_way_hit(tags: int, sets: int, line: int) -> bool:
     )
 
 
-@compiled
+@inlined
 def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, int]:
     """Evaluate a block's access groups: `(stall in ticks, variant)`."""
     groups = get(machine, W_GROUPS)
@@ -649,8 +654,7 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
     accesses = np.int64(0)
     tags = get(machine, W_DTAGS)
     sets = get(machine, W_DSETS) - 1
-    four_ways = get(machine, W_DCACHE_ON) != 0 and get(machine, W_DWAYS) == 4
-    four_ways = four_ways and get(machine, W_LRU) == 0
+    attributes = get(machine, W_ATTRIBUTES)
     first = program & _U32
     for group in range(first, first + (program >> 32)):
         at = group * G_COLUMNS
@@ -679,11 +683,10 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
         end = into + (packed >> 32) * C_COLUMNS
         if get(groups, at + G_A) >= 0:
             # All accesses of a group lie in one region; absolute addresses may not.
-            low = get(clusters, into + C_WHERE)
-            region = region_at(machine, (base + low) & _U32) * R_COLUMNS
-            if get(regions, region + R_FREE) != 0:
+            place = get8(attributes, ((base + get(clusters, into + C_WHERE)) & _U32) >> 12)
+            if place & PLACE_FREE != 0:
                 continue
-            lookup = four_ways and get(regions, region + R_CACHEABLE) != 0
+            lookup = place & PLACE_CACHEABLE != 0 and get(machine, W_FAST_DATA) != 0
         else:
             lookup = False
         while into < end:
@@ -708,7 +711,7 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
     return ticks, variant
 
 
-@compiled
+@inlined
 def find_block(machine: int, address: int, block_key: int) -> int:
     """The number of a known block, -1 for one never seen (or seen with another size)."""
     base = get32(get(machine, W_PAGES), address >> 14)
@@ -720,7 +723,7 @@ def find_block(machine: int, address: int, block_key: int) -> int:
     return -1
 
 
-@compiled
+@inlined
 def next_transition(machine: int, number: int, edge: int, variant: int) -> int:
     """The transition into a block: from what followed the current one before, else looked up."""
     transitions = get(machine, W_TRANSITIONS)
@@ -742,7 +745,7 @@ def next_transition(machine: int, number: int, edge: int, variant: int) -> int:
     return found
 
 
-@compiled
+@inlined
 def enter_block(machine: int, handle: int, address: int, size: int) -> None:
     """One execution of a block begins."""
     if get(machine, W_SPECIAL) != 0:
@@ -813,15 +816,10 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         put(machine, W_CYCLES, get(machine, W_CYCLES) + (shape & 0xFFFF) * TICKS)
     else:
         ticks = np.int64(0)
-        if mode == 2:
-            if (flags & F_FREE_FETCH) == 0:
-                fresh = (
-                    get(record, at + B_EPOCH) == get(machine, W_EPOCH) and get(machine, W_LRU) == 0
-                )
-                if not (
-                    fresh and get(machine, W_ICACHE_ON) != 0 and (flags & F_IN_CODE_CACHE) != 0
-                ):
-                    ticks += fetch_block(machine, number, flags, address, size)
+        if mode == 2 and (flags & F_FREE_FETCH) == 0:
+            # Lines that were all present at this epoch still are: every fill starts a new one.
+            if get(record, at + B_EPOCH) != get(machine, W_EPOCH):
+                ticks += fetch_block(machine, number, flags, address, size)
         variant = np.int64(0)
         program = get(record, at + B_PROGRAM)
         if program >> 32 != 0:

@@ -45,11 +45,12 @@ class Word(IntEnum):
     CLUSTERS = auto()  # int64 [n, Clu]
     VALUES = auto()  # int64 scratch of the address program
     REGIONS = auto()  # int64 [n, Reg]
-    ATTRIBUTES = auto()  # uint8 [2**20]: region number by 4 KiB page, 0 unmapped
+    ATTRIBUTES = auto()  # uint8 [2**20] by 4 KiB page: region number and PLACE_ flags, 0 unmapped
     DTAGS = auto()
     DSETS = auto()
     DWAYS = auto()
     DCACHE_ON = auto()
+    FAST_DATA = auto()  # 1: the D-cache is on, has four ways and no order of use to keep
     DCACHE_ACCESSES = auto()
     NODES = auto()  # int64 [n, NODE_COLUMNS]
     # Fixed before the run
@@ -262,3 +263,5 @@ class Mea(IntEnum):
 
 NODE_COLUMNS = 8
 TICKS = 256  # fixed point: parts of a cycle
+
+PLACE_REGION, PLACE_CACHEABLE, PLACE_FREE = 0x3F, 0x40, 0x80

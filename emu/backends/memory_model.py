@@ -6,8 +6,8 @@ All costs are visible stalls in 1/256 cycle, taken from the board's regions.
 from __future__ import annotations
 
 from emu.backends.intrinsics import get, get8, get32, put, put8, put32
-from emu.backends.layout import Reg, Word
-from emu.core.compiled import compiled
+from emu.backends.layout import PLACE_REGION, Reg, Word
+from emu.core.compiled import compiled, inlined
 
 W_DTAGS, W_DSTAMPS, W_DDIRTY = int(Word.DTAGS), int(Word.DSTAMPS), int(Word.DDIRTY)
 W_DSETS, W_DWAYS, W_LRU, W_RANDOM = (
@@ -27,10 +27,10 @@ R_EVICTION, R_COLUMNS = int(Reg.EVICTION), int(Reg.COLUMNS)
 R_FETCH_LINE = int(Reg.FETCH_LINE)
 
 
-@compiled
+@inlined
 def region_at(machine: int, address: int) -> int:
     """Region number of an address, 0 where nothing is mapped."""
-    return get8(get(machine, W_ATTRIBUTES), address >> 12)
+    return get8(get(machine, W_ATTRIBUTES), address >> 12) & PLACE_REGION
 
 
 @compiled

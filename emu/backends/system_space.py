@@ -125,6 +125,9 @@ class SystemSpace:
         chip, machine = self._board.chip, self._machine
         machine[Word.ICACHE_ON] = int(bool(value & CCR_IC) and chip.icache.enabled)
         machine[Word.DCACHE_ON] = int(bool(value & CCR_DC) and chip.dcache.enabled)
+        machine[Word.FAST_DATA] = int(
+            machine[Word.DCACHE_ON] and chip.dcache.ways == 4 and not machine[Word.LRU]
+        )
         machine[Word.ICACHE_EPOCH] += 1
         if value & CCR_DIV_0_TRP:
             self._on_divide_trap()

@@ -20,7 +20,18 @@ from emu.backends.code_store import CodeStore
 from emu.backends.faults import FaultFinder
 from emu.backends.heap_watch import HeapWatch
 from emu.backends.hooks import on_access, on_block, on_divide
-from emu.backends.layout import TICKS, Block, BlockFlag, Frm, Mea, Reason, Reg, Word
+from emu.backends.layout import (
+    PLACE_CACHEABLE,
+    PLACE_FREE,
+    TICKS,
+    Block,
+    BlockFlag,
+    Frm,
+    Mea,
+    Reason,
+    Reg,
+    Word,
+)
 from emu.backends.profile_rows import collect_profile, count_accesses
 from emu.backends.protocol import (
     AccessAccount,
@@ -208,7 +219,6 @@ class _Run:
         rows = self._array(Word.REGIONS, (len(self.memories) + 1, int(Reg.COLUMNS)), np.int64)
         for number, memory in enumerate(self.memories, start=1):
             region, timing = memory.region, memory.region.timing
-            attributes[region.start >> 12 : region.end >> 12] = number
             row = rows[number]
             first = (timing.wait_states + 1) * board.bus_ratio
 
@@ -223,6 +233,12 @@ class _Run:
             row[Reg.UNCACHED_READ] = ticks(first + timing.uncached_read_cycles)
             row[Reg.UNCACHED_WRITE] = ticks(timing.uncached_write_cycles)
             row[Reg.FREE] = int(region.bus in ("itcm", "dtcm") and region.kind == "ram")
+            place = number
+            if row[Reg.FREE]:
+                place |= PLACE_FREE
+            if region.cacheable:
+                place |= PLACE_CACHEABLE
+            attributes[region.start >> 12 : (region.end + 4095) >> 12] = place
             row[Reg.NARROW_RMW] = int(row[Reg.FREE] and board.chip.tcm.byte_store_read_modify_write)
             row[Reg.FLASH] = int(region.kind == "flash")
             row[Reg.ART] = int(region.accelerator)

@@ -50,3 +50,8 @@ _use_own_cache()
 def compiled(function: Any) -> Any:
     """Compile a function of integers and arrays; division by zero gives 0, as in C hooks."""
     return numba.njit(cache=True, error_model="numpy")(function)
+
+
+def inlined(function: Any) -> Any:
+    """As `compiled`, and copied into every caller: for the few functions of the hot path."""
+    return numba.njit(cache=True, error_model="numpy", forceinline=True)(function)
