@@ -13,7 +13,7 @@ _HEAD = """\
 # Faults and bad input
 
 Everything that was tried, and the sentence it gets. The tests make this page and check it
-(`tests/e2e/test_faults.py`, table in `tests/e2e/fault_cases.py`); after a change:
+(`tests/e2e/test_faults.py`); after a change:
 
 ```sh
 python -m pytest tests/e2e/test_faults.py --emu-update

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from emu.cli.main import run_command
-from tests.e2e.fault_cases import CASES, FaultCase
+from tests.e2e.bad_input_cases import BAD_INPUT, LIMITS
+from tests.e2e.fault_cases import FIRMWARE, FaultCase
 from tests.e2e.fault_page import PAGE, Said, page, section, words
 
 pytestmark = pytest.mark.needs_compiler
+CASES = (*FIRMWARE, *LIMITS, *BAD_INPUT)
 Run = Callable[[FaultCase], Said]
 
 
