@@ -88,7 +88,7 @@ def compare(
         raise UsageError(_unlike(comparison))
     if comparison.regressions:
         raise LimitExceededError(
-            " ".join(describe(change, comparison) for change in comparison.regressions)
+            "\n".join(describe(change, comparison) for change in comparison.regressions)
         )
     count = len(comparison.checked_keys)
     verdict = "no change" if comparison.is_empty else "nothing worse than it may be"

@@ -196,7 +196,7 @@ def _end(report: Report, breaches: tuple[object, ...]) -> None:
     if report.error is not None:
         raise FirmwareError(report.error)
     if breaches:
-        raise LimitExceededError(" ".join(getattr(breach, "sentence", "") for breach in breaches))
+        raise LimitExceededError("\n".join(getattr(breach, "sentence", "") for breach in breaches))
 
 
 def result_console() -> Console:

@@ -51,7 +51,8 @@ def test_zero_change_is_silent_in_every_format(unchanged: Comparison) -> None:
 
 def test_slower_is_a_regression_and_says_where(slower: Comparison) -> None:
     keys = [change.key for change in slower.regressions]
-    assert {"latency_cycles", "latency_ms", "calls.conv.cold_cycles"} <= set(keys)
+    assert {"latency_cycles", "calls.conv.cold_cycles"} <= set(keys)
+    assert "latency_ms" not in keys  # at one clock it says the same again
     change = next(change for change in slower.regressions if change.key == "latency_cycles")
     cause = slower.cause_of(change)
     assert cause is not None
