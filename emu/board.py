@@ -1,6 +1,6 @@
 """What a board is, as frozen values. `emu.boardfile` reads them from YAML.
 
-Below the roof everything gets a `Board`; nothing below the roof reads YAML or knows a board by name.
+Below the roof everything gets a `Board`; nothing there reads YAML or knows a board by name.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class RegionTiming:
             `(wait_states + 1) * bus ratio`.
         code_fill_overhead_cycles: the same for an I-cache line fill.
         store_miss_cycles: core cycles a store that misses the D-cache stalls, visible part only.
-        eviction_cycles: core cycles a dirty line written back to this region stalls, visible part.
-        uncached_read_cycles: core cycles one uncached read stalls beyond `(wait_states + 1) * ratio`.
+        eviction_cycles: core cycles a dirty line written back to this region stalls, visible.
+        uncached_read_cycles: core cycles an uncached read stalls beyond `(wait_states + 1) * ratio`.
         uncached_write_cycles: the same for an uncached write that the store buffer cannot hide.
     """
 
@@ -74,7 +74,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A small line store in front of flash (ART): `lines` of `line_bytes`, with next-line prefetch."""
+    """A small line store in front of flash (ART): `lines` of `line_bytes`, next line prefetched."""
 
     lines: int
     line_bytes: int

@@ -1,7 +1,7 @@
 """Hz, bytes and cycles as people write them, and back to text.
 
-Names carry their unit as the last word, from a closed list: `_bytes _cycles _instructions _hz _ms _us
-_count _ratio _bits`.
+Names carry their unit as the last word, from a closed list: `_bytes _cycles _instructions _hz _ms
+_us _count _ratio _bits`.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emu.backends.hooks import rebuild_hashes
 from emu.backends.layout import NODE_COLUMNS, Block, BlockFlag, Clu, Cold, Grp, Tra, Word
+from emu.backends.transitions import rebuild_hashes
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
-from emu.core.decode import SP, Attribute, End, Instruction, decode_block
+from emu.core.decode import ALWAYS, SP, Attribute, End, Instruction, decode_block
 from emu.core.pipeline import (
     D_COLUMNS,
     D_ISSUE,
@@ -218,6 +218,15 @@ class CodeStore:
         machine[Word.TRANSITION] = 0
         machine[Word.TRANSITION_COUNT] = 1
 
+    def ensure_room(self) -> None:
+        """Grow the memo tables when the hooks could fill them before the next stop."""
+        machine = self._machine
+        if (
+            machine[Word.STATE_COUNT] + 8 >= machine[Word.STATE_CAPACITY]
+            or machine[Word.TRANSITION_COUNT] + 8 >= machine[Word.TRANSITION_CAPACITY]
+        ):
+            self.make_room()
+
     def make_room(self) -> None:
         """Grow the memo tables and rebuild their hashes, which compiled code looks up.
 
@@ -225,7 +234,7 @@ class CodeStore:
         address patterns a program shows.
         """
         machine = self._machine
-        if max(machine[Word.TRANSITION_COUNT], machine[Word.STATE_COUNT]) >= MAX_TRANSITIONS - 2:
+        if max(machine[Word.TRANSITION_COUNT], machine[Word.STATE_COUNT]) >= MAX_TRANSITIONS - 8:
             self._forget()
         self.states.count = int(machine[Word.STATE_COUNT])
         self.transitions.count = int(machine[Word.TRANSITION_COUNT])
@@ -301,6 +310,9 @@ class CodeStore:
         end = last.end
         if end is not End.FALL and last.attributes & Attribute.PREDICATED:
             flags |= BlockFlag.PREDICATED_END
+        flags |= 15 << 20
+        if last.name in ("bx", "blx") and last.target is None and last.condition == ALWAYS:
+            flags = (flags & ~(15 << 20)) | (last.uses[0][0] << 20)
         if last.name in ("tbb", "tbh"):
             flags |= BlockFlag.TABLE_BRANCH
         if last.target is not None and last.target <= last.address:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import unicorn
 from unicorn import arm_const, unicorn_const
 
+from emu.backends.guest_memory import GuestMemory
 from emu.backends.protocol import Fault
 from emu.backends.register_access import REGISTER_IDS
-from emu.board import Board, Region
+from emu.board import Board
 from emu.core.decode import Instruction
 from emu.firmware.image import Image
 
 _NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")
+
+
+def _count(size_bytes: int) -> str:
+    return "1 byte" if size_bytes == 1 else f"{size_bytes} bytes"
 
 
 class FaultFinder:
@@ -26,9 +29,9 @@ class FaultFinder:
         uc: unicorn.Uc,
         board: Board,
         image: Image,
-        memories: tuple[tuple[Region, npt.NDArray[np.uint8]], ...],
+        memory: GuestMemory,
     ) -> None:
-        self._uc, self._board, self._image, self._memories = uc, board, image, memories
+        self._uc, self._board, self._image, self._memory = uc, board, image, memory
 
     def core_registers(self) -> list[int]:
         return [int(self._uc.reg_read(register)) for register in REGISTER_IDS]
@@ -55,8 +58,14 @@ class FaultFinder:
         below = [r for r in self._board.chip.regions if r.end <= address]
         if below:
             nearest = max(below, key=lambda r: r.end)
-            return f"{address - nearest.end} bytes past the end of {nearest.name}"
-        return "below every region"
+            past = address - nearest.end
+            if past == 0:
+                return f"just past the end of {nearest.name}"
+            if past < 1 << 20:
+                return f"{past} bytes past the end of {nearest.name}"
+        if 0x40000000 <= address < 0x60000000:
+            return "in the peripherals' address range, which is not modelled"
+        return "far from any memory"
 
     def memory(self, access: int, address: int, size: int, pc: int, path: tuple[int, ...]) -> Fault:
         """An access that the board has no memory for, or does not allow."""
@@ -67,13 +76,13 @@ class FaultFinder:
             writes = access == c.UC_MEM_WRITE_UNMAPPED
             verb, kind = ("writes", "unmapped_write") if writes else ("reads", "unmapped_read")
             sentence = (
-                f"The code {where} {verb} {size} bytes at {at}, which is no memory of board "
+                f"The code {where} {verb} {_count(size)} at {at}, which is no memory of board "
                 f"'{board}' ({self._place(address)})."
             )
             return self._fault(kind, sentence, pc, address, path)
         if access == c.UC_MEM_WRITE_PROT:
             sentence = (
-                f"The code {where} writes {size} bytes at {at} ({self._place(address)}): "
+                f"The code {where} writes {_count(size)} at {at} ({self._place(address)}): "
                 "flash is read-only while it is not being programmed."
             )
             return self._fault("write_to_flash", sentence, pc, address, path)
@@ -95,12 +104,6 @@ class FaultFinder:
             return self.memory(c.UC_MEM_FETCH_UNMAPPED, pc, 2, pc, path)
         if errno == c.UC_ERR_FETCH_PROT:
             return self.memory(c.UC_MEM_FETCH_PROT, pc, 2, pc, path)
-        if not self._uc.reg_read(arm_const.UC_ARM_REG_XPSR) & (1 << 24):
-            sentence = (
-                f"The program branched to an even address before {pc:#010x}: Cortex-M runs only "
-                "Thumb code, bit 0 of a function pointer must be set."
-            )
-            return self._fault("undefined_instruction", sentence, pc, None, path)
         code = self._code(pc)
         sentence = (
             f"The bytes {code} at {pc:#010x} ({self._place(pc)}), {self._where(pc)}, are no "
@@ -109,11 +112,7 @@ class FaultFinder:
         return self._fault("undefined_instruction", sentence, pc, None, path)
 
     def _code(self, pc: int) -> str:
-        for region, data in self._memories:
-            if region.start <= pc < region.end:
-                offset = pc - region.start
-                return data[offset : offset + 4].tobytes().hex(" ")
-        return "(unmapped)"
+        return self._memory.read(pc, 4).hex(" ") or "(unmapped)"
 
     def stack_overflow(self, pc: int, limit: int, path: tuple[int, ...]) -> Fault:
         """The stack pointer passed below the end of the stack."""
@@ -134,6 +133,14 @@ class FaultFinder:
             "no multiple of 4: this core faults (UsageFault, UNALIGNED)."
         )
         return self._fault("unaligned", sentence, pc, None, path)
+
+    def even_branch(self, pc: int, path: tuple[int, ...]) -> Fault:
+        """A bx or blx whose register has bit 0 clear."""
+        sentence = (
+            f"The program branched to the even address {pc:#010x} ({self._place(pc)}): Cortex-M "
+            "runs only Thumb code, bit 0 of a function pointer must be set (UsageFault, INVSTATE)."
+        )
+        return self._fault("undefined_instruction", sentence, pc, pc, path)
 
     def divide_by_zero(self, pc: int, path: tuple[int, ...]) -> Fault:
         sentence = (

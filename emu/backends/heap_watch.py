@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from emu.backends.protocol import HeapMark
 from emu.firmware.image import Image
 
-_ALLOCATORS = ("malloc", "calloc", "realloc", "aligned_alloc", "memalign", "free", "_malloc_r",
-               "_calloc_r", "_realloc_r", "_memalign_r", "_free_r", "pvPortMalloc", "vPortFree")  # fmt: skip
+_ALLOCATORS = (
+    "malloc", "calloc", "realloc", "aligned_alloc", "memalign", "free",
+    "_malloc_r", "_calloc_r", "_realloc_r", "_memalign_r", "_free_r", "pvPortMalloc", "vPortFree",
+)  # fmt: skip
 _HEAP_STARTS = ("__heap_start", "__HeapBase", "end", "_end", "__end__")
 
 

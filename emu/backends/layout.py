@@ -130,6 +130,7 @@ class Reason(IntEnum):
     STACK_OVERFLOW = 4
     UNALIGNED = 5
     DIVIDE_BY_ZERO = 6
+    EVEN_BRANCH = 7
     PASS = 99  # let blocks run without accounting, to bring registers up to a fault
 
 
@@ -137,7 +138,7 @@ class Block(IntEnum):
     """Columns of a block that every execution reads: one cache line of the host."""
 
     KEY = 0  # address | size << 32
-    FLAGS = auto()  # BlockFlag | end << 16 | measured index + 1 << 24
+    FLAGS = auto()  # BlockFlag | end << 16 | register of bx, else 15 << 20 | measured + 1 << 24
     SHAPE = auto()  # instructions | last instruction's bytes << 16 | -stack delta << 32
     PROGRAM = auto()  # first group | groups << 32
     NODES = auto()  # first micro-op | count << 32

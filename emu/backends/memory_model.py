@@ -5,26 +5,39 @@ All costs are visible stalls in 1/256 cycle, taken from the board's regions.
 
 from __future__ import annotations
 
-from emu.backends.intrinsics import get, get8, get32, put, put8, put32
-from emu.backends.layout import PLACE_REGION, Reg, Word
-from emu.core.compiled import compiled, inlined
-
-W_DTAGS, W_DSTAMPS, W_DDIRTY = int(Word.DTAGS), int(Word.DSTAMPS), int(Word.DDIRTY)
-W_DSETS, W_DWAYS, W_LRU, W_RANDOM = (
-    int(Word.DSETS),
-    int(Word.DWAYS),
-    int(Word.LRU),
-    int(Word.RANDOM),
+from emu.backends.constants import (
+    R_COLUMNS,
+    R_DFILL,
+    R_EVICTION,
+    R_FETCH_LINE,
+    R_IFILL,
+    R_STORE_MISS,
+    W_ART,
+    W_ART_LAST,
+    W_ART_LINES,
+    W_ART_PREFETCH,
+    W_ATTRIBUTES,
+    W_DDIRTY,
+    W_DMISSES,
+    W_DSETS,
+    W_DSTAMPS,
+    W_DTAGS,
+    W_DWAYS,
+    W_EPOCH,
+    W_EVICTIONS,
+    W_IMISSES,
+    W_ISETS,
+    W_ISTAMPS,
+    W_ITAGS,
+    W_IWAYS,
+    W_LRU,
+    W_RANDOM,
+    W_REGIONS,
+    W_STAMP,
 )
-W_STAMP, W_ITAGS, W_ISTAMPS = int(Word.STAMP), int(Word.ITAGS), int(Word.ISTAMPS)
-W_ISETS, W_IWAYS, W_EPOCH = int(Word.ISETS), int(Word.IWAYS), int(Word.ICACHE_EPOCH)
-W_IMISSES, W_DMISSES = int(Word.ICACHE_MISSES), int(Word.DCACHE_MISSES)
-W_EVICTIONS, W_ART, W_ART_LINES = int(Word.DCACHE_EVICTIONS), int(Word.ART), int(Word.ART_LINES)
-W_ART_LAST, W_ART_PREFETCH = int(Word.ART_LAST), int(Word.ART_PREFETCH)
-W_REGIONS, W_ATTRIBUTES = int(Word.REGIONS), int(Word.ATTRIBUTES)
-R_DFILL, R_IFILL, R_STORE_MISS = int(Reg.DFILL), int(Reg.IFILL), int(Reg.STORE_MISS)
-R_EVICTION, R_COLUMNS = int(Reg.EVICTION), int(Reg.COLUMNS)
-R_FETCH_LINE = int(Reg.FETCH_LINE)
+from emu.backends.intrinsics import get, get8, get32, put, put8, put32
+from emu.backends.layout import PLACE_REGION
+from emu.core.compiled import compiled, inlined
 
 
 @inlined

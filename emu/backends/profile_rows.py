@@ -8,14 +8,11 @@ import numpy.typing as npt
 from emu.backends.code_store import CodeStore
 from emu.backends.layout import TICKS, Block, Cold
 from emu.backends.protocol import CAUSES, PROFILE_DTYPE, Cause
-from emu.board import Board
+from emu.core.decode import End
 from emu.core.pipeline import D_BRANCH, D_BUS, D_ISSUE, D_LATENCY
-from emu.core.timing_table import TimingTable
 
 
-def block_executions(
-    store: CodeStore, machine: npt.NDArray[np.int64], timed: bool
-) -> npt.NDArray[np.int64]:
+def block_executions(store: CodeStore, timed: bool) -> npt.NDArray[np.int64]:
     """How often each block ran."""
     count = store.blocks.count
     if not timed:
@@ -24,11 +21,9 @@ def block_executions(
     return store.block_executions.data[:count, 0].copy()
 
 
-def count_accesses(
-    store: CodeStore, machine: npt.NDArray[np.int64], timed: bool
-) -> tuple[int, int, int]:
+def count_accesses(store: CodeStore, timed: bool) -> tuple[int, int, int]:
     """Executed accesses: reconstructed, unresolved, and of the former predicated."""
-    executions = block_executions(store, machine, timed)
+    executions = block_executions(store, timed)
     programs = [stored.addresses for stored in store.stored]
     reconstructed = np.array([p.resolved_count for p in programs], np.int64)
     unresolved = np.array([p.unresolved_count for p in programs], np.int64)
@@ -40,19 +35,21 @@ def count_accesses(
     )
 
 
+def count_branches(store: CodeStore, timed: bool) -> int:
+    """Executed branches, taken or not."""
+    executions = block_executions(store, timed)
+    ends = np.array([s.instructions[-1].end is not End.FALL for s in store.stored], np.int64)
+    return int(executions @ ends) if len(ends) else 0
+
+
 def collect_profile(
-    store: CodeStore,
-    machine: npt.NDArray[np.int64],
-    board: Board,
-    table: TimingTable,
-    timed: bool,
+    store: CodeStore, timed: bool
 ) -> tuple[npt.NDArray[np.void], dict[Cause, float]]:
     """Rows by address and the cycles of the run by cause; the rows add up to the causes."""
-    del board, table
     rows = store.rows.count
     cycles = {cause: np.zeros(rows, np.float64) for cause in CAUSES}
     executions = np.zeros(rows, np.int64)
-    per_block = block_executions(store, machine, timed)
+    per_block = block_executions(store, timed)
     for number, stored in enumerate(store.stored):
         first, last = stored.first_row, stored.first_row + len(stored.instructions)
         executions[first:last] = per_block[number]

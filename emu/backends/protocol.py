@@ -163,7 +163,7 @@ class Trace:
 
     `reads` and `writes` are counts `[time bins, granules]` for each SRAM region; a time bin is
     `bin_cycles` wide (it doubles when the run outgrows the array), a granule `granule_bytes`.
-    `first_write_cycles` and `last_read_cycles` have one entry a 4-byte word, -1 where there was none.
+    `first_write_cycles` and `last_read_cycles` have one entry a 4-byte word, -1 for none.
     """
 
     bin_cycles: int

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +38,8 @@ _SKIP_SYNC_OFFSETS = {("2.1.4", "linux", 8): 0x3A32}
 
 def handle_of(uc: unicorn.Uc) -> int:
     """The emulator's C handle as an integer."""
-    handle = uc._uch
-    return int(handle.value if isinstance(handle, ctypes.c_void_p) else handle)
+    handle: Any = uc._uch
+    return int(getattr(handle, "value", handle))
 
 
 def library_function(name: str) -> int:
@@ -109,8 +111,6 @@ class RegisterAccess:
 
 def skip_sync_offset() -> int:
     """Where the flag that makes native memory hooks fast lies, 0 when this build is not known."""
-    import sys
-
     version = ".".join(str(part) for part in unicorn.uc_version()[:2])
     wheel = unicorn.__version__
     if not wheel.startswith(version):

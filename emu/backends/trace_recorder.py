@@ -44,7 +44,6 @@ class TraceRecorder:
         shift = 5
         while region.size_bytes >> shift > _MAX_GRANULES:
             shift += 1
-        granules = -(-region.size_bytes >> shift)
         granules = (region.size_bytes + (1 << shift) - 1) >> shift
         self._words[at + TrcRegion.START] = region.start
         self._words[at + TrcRegion.END] = region.end
@@ -75,7 +74,8 @@ class TraceRecorder:
             mark(segment.address, len(segment.data), 1)
         owned = [s for s in image.symbols if s.kind != "other" and s.size_bytes]
         for symbol in owned:
-            mark(symbol.address, symbol.size_bytes, 2)
+            # Start-up clears whole words: the padding after an object belongs to it.
+            mark(symbol.address, (symbol.size_bytes + 3) & ~3, 2)
         for first, last in (("__stack_limit", "__stack_top"), ("__heap_start", "__heap_limit")):
             start, end = image.symbol(first), image.symbol(last)
             if start is not None and end is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,10 @@ from unicorn import arm_const, unicorn_const
 
 from emu.backends.code_store import CodeStore
 from emu.backends.faults import FaultFinder
+from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
 from emu.backends.hooks import on_access, on_block, on_divide
 from emu.backends.layout import (
-    PLACE_CACHEABLE,
-    PLACE_FREE,
     TICKS,
     Block,
     BlockFlag,
@@ -32,7 +30,7 @@ from emu.backends.layout import (
     Reg,
     Word,
 )
-from emu.backends.profile_rows import collect_profile, count_accesses
+from emu.backends.profile_rows import collect_profile, count_accesses, count_branches
 from emu.backends.protocol import (
     AccessAccount,
     CallStats,
@@ -53,7 +51,7 @@ from emu.backends.register_access import (
 from emu.backends.semihosting import Semihosting
 from emu.backends.system_space import SYSTEM_BASE, SYSTEM_BYTES, SystemSpace
 from emu.backends.trace_recorder import TraceRecorder
-from emu.board import Board, Region
+from emu.board import Board
 from emu.core.pipeline import D_COLUMNS, EDGE_MISPREDICTED, S_COLUMNS
 from emu.core.timing_table import Param, load_timing_table
 from emu.errors import ImageError, UsageError
@@ -66,12 +64,6 @@ _SLICE_CYCLES = 20_000_000
 _SHADOW_DEPTH = 4096
 _FRAME_DEPTH = 256
 _MAX_VALUES = 256
-
-
-@dataclass
-class _Memory:
-    region: Region
-    bytes: npt.NDArray[np.uint8]
 
 
 class UnicornMachine:
@@ -97,12 +89,16 @@ class _Run:
         self.store = CodeStore(self.machine, board, self.table, self._function_number)
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
-        self.memories = self._map_memory()
+        self.memory = GuestMemory(board)
+        self.memory.map_into(self.uc)
+        self.uc.mmio_map(
+            SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
+        )
         self.registers = RegisterAccess(self.uc, self.machine)
         self.system = SystemSpace(self.machine, board, self._cycles_now, self._want_divide_traps)
         self._set_up_words()
-        self.semihosting = Semihosting(self._read_memory, self._write_console, self._time_us)
-        self.faults = FaultFinder(self.uc, board, image, self.memories_of())
+        self.semihosting = Semihosting(self.memory.read, self._write_console, self._time_us)
+        self.faults = FaultFinder(self.uc, board, image, self.memory)
         self.heap = HeapWatch(image)
         self.trace = (
             TraceRecorder(self.machine, board, image, self.store) if options.trace else None
@@ -113,41 +109,9 @@ class _Run:
         self.fault: Fault | None = None
         self.failure: BaseException | None = None
         self._enable_fpu()
-        self._load()
+        self.memory.load(image)
 
     # Setting up
-
-    def memories_of(self) -> tuple[tuple[Region, npt.NDArray[np.uint8]], ...]:
-        return tuple((memory.region, memory.bytes) for memory in self.memories)
-
-    def _map_memory(self) -> list[_Memory]:
-        """Map the regions, flash first: a small region mapped before it makes Unicorn retranslate."""
-        regions = sorted(self.board.chip.regions, key=lambda r: (r.kind != "flash", -r.size_bytes))
-        regions = [r for r in regions if r.kind != "device"]
-        by_name: dict[str, npt.NDArray[np.uint8]] = {}
-        memories = []
-        for region in sorted(regions, key=lambda r: r.alias_of is not None):
-            if region.alias_of is None:
-                # Anonymous pages: address space is taken at once, memory only when touched.
-                size = region.size_bytes + 4096
-                raw = np.zeros(size, np.uint8)
-                start = -raw.ctypes.data % 4096
-                by_name[region.name] = raw[start : start + region.size_bytes]
-                if region.kind == "flash":
-                    by_name[region.name][:] = 0xFF
-            else:
-                by_name[region.name] = by_name[region.alias_of][: region.size_bytes]
-            memories.append(_Memory(region, by_name[region.name]))
-        for memory in sorted(memories, key=lambda m: regions.index(m.region)):
-            rights = unicorn_const.UC_PROT_READ
-            rights |= unicorn_const.UC_PROT_EXEC if memory.region.executable else 0
-            rights |= unicorn_const.UC_PROT_WRITE if memory.region.kind == "ram" else 0
-            address = ctypes.c_void_p(memory.bytes.ctypes.data)
-            self.uc.mem_map_ptr(memory.region.start, memory.region.size_bytes, rights, address)
-        self.uc.mmio_map(
-            SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
-        )
-        return memories
 
     def _array(self, word: Word, shape: int | tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
         array = np.zeros(shape, dtype)
@@ -168,7 +132,11 @@ class _Run:
             (Word.PARAMS, params),
         ):
             machine[word] = array.ctypes.data
-        self._set_up_regions()
+        attributes = self._array(Word.ATTRIBUTES, 1 << 20, np.uint8)
+        rows = self._array(
+            Word.REGIONS, (len(self.memory.stretches) + 1, int(Reg.COLUMNS)), np.int64
+        )
+        self.memory.describe(attributes, rows, self.table)
         itags = self._array(Word.ITAGS, chip.icache.sets * chip.icache.ways, np.int32)
         self._array(Word.ISTAMPS, len(itags), np.int64)
         dtags = self._array(Word.DTAGS, chip.dcache.sets * chip.dcache.ways, np.int32)
@@ -213,82 +181,11 @@ class _Run:
                 )
             self.measured_at[symbol.address] = index
 
-    def _set_up_regions(self) -> None:
-        board, params = self.board, self.table.params
-        attributes = self._array(Word.ATTRIBUTES, 1 << 20, np.uint8)
-        rows = self._array(Word.REGIONS, (len(self.memories) + 1, int(Reg.COLUMNS)), np.int64)
-        for number, memory in enumerate(self.memories, start=1):
-            region, timing = memory.region, memory.region.timing
-            row = rows[number]
-            first = (timing.wait_states + 1) * board.bus_ratio
-
-            def ticks(cycles: float) -> int:
-                return round(cycles * TICKS)
-
-            row[Reg.CACHEABLE] = int(region.cacheable)
-            row[Reg.DFILL] = ticks(board.line_fill_cycles(region))
-            row[Reg.IFILL] = ticks(board.code_fill_cycles(region))
-            row[Reg.STORE_MISS] = ticks(timing.store_miss_cycles)
-            row[Reg.EVICTION] = ticks(timing.eviction_cycles)
-            row[Reg.UNCACHED_READ] = ticks(first + timing.uncached_read_cycles)
-            row[Reg.UNCACHED_WRITE] = ticks(timing.uncached_write_cycles)
-            row[Reg.FREE] = int(region.bus in ("itcm", "dtcm") and region.kind == "ram")
-            place = number
-            if row[Reg.FREE]:
-                place |= PLACE_FREE
-            if region.cacheable:
-                place |= PLACE_CACHEABLE
-            attributes[region.start >> 12 : (region.end + 4095) >> 12] = place
-            row[Reg.NARROW_RMW] = int(row[Reg.FREE] and board.chip.tcm.byte_store_read_modify_write)
-            row[Reg.FLASH] = int(region.kind == "flash")
-            row[Reg.ART] = int(region.accelerator)
-            row[Reg.HOST] = memory.bytes.ctypes.data - region.start
-            row[Reg.START], row[Reg.END] = region.start, region.end
-            if region.accelerator:
-                row[Reg.FETCH_LINE] = ticks(first - 1 + int(params[Param.ART_MISS_OVERHEAD]))
-                row[Reg.FETCH_CHUNK] = ticks(int(params[Param.ART_HIT]))
-            else:
-                # Uncached code from flash costs its wait states once a flash line; the 64-bit
-                # fetches within the line overlap with issue. Fitted on the caches-off ratio of
-                # CoreMark on H743 (2.91 on silicon, 3.0 so). From RAM each fetch is a bus read.
-                is_flash = region.kind == "flash"
-                row[Reg.FETCH_LINE] = ticks(first if is_flash else 0)
-                row[Reg.FETCH_CHUNK] = ticks(0 if is_flash else board.bus_ratio)
-
     def _enable_fpu(self) -> None:
         uc = self.uc
         if self.board.chip.fpu != "none":
             uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xF << 20)
             uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
-
-    def _load(self) -> None:
-        for segment in self.image.segments:
-            if not segment.data:
-                continue
-            at = segment.address
-            memory = self._memory_at(at)
-            if memory is None or at + len(segment.data) > memory.region.end:
-                raise ImageError(
-                    f"{self.image.path.name}: {len(segment.data)} bytes load at {at:#010x}, which is "
-                    f"not memory of board '{self.board.name}'. Was it linked for another part?"
-                )
-            offset = at - memory.region.start
-            memory.bytes[offset : offset + len(segment.data)] = np.frombuffer(
-                segment.data, np.uint8
-            )
-
-    def _memory_at(self, address: int) -> _Memory | None:
-        for memory in self.memories:
-            if memory.region.start <= address < memory.region.end:
-                return memory
-        return None
-
-    def _read_memory(self, address: int, size: int) -> bytes:
-        memory = self._memory_at(address)
-        if memory is None:
-            return b""
-        offset = address - memory.region.start
-        return memory.bytes[offset : offset + size].tobytes()
 
     def _start(self) -> int:
         """Set stack pointer and return address; the address of the first instruction."""
@@ -306,14 +203,15 @@ class _Run:
             uc.reg_write(arm_const.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
         else:
             vectors = self._vector_table()
-            top = int.from_bytes(self._read_memory(vectors, 4), "little")
-            pc = int.from_bytes(self._read_memory(vectors + 4, 4), "little")
-            stack = self._memory_at(top - 1)
-            code = self._memory_at(pc & ~1)
+            top = int.from_bytes(self.memory.read(vectors, 4), "little")
+            pc = int.from_bytes(self.memory.read(vectors + 4, 4), "little")
+            stack = self.memory.at(top - 1)
+            code = self.memory.at(pc & ~1)
             if stack is None or stack.region.kind != "ram" or code is None or not pc & 1:
                 raise ImageError(
-                    f"{image.path.name}: the vector table at {vectors:#010x} holds stack {top:#010x} "
-                    f"and reset {pc:#010x}, which point nowhere on board '{self.board.name}'. "
+                    f"{image.path.name}: the vector table at {vectors:#010x} holds stack "
+                    f"{top:#010x} and reset {pc:#010x}, which point nowhere on board "
+                    f"'{self.board.name}'. "
                     "Was it linked for another part? Or start at a function: --entry SYMBOL."
                 )
             uc.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFFFFFF)
@@ -342,7 +240,7 @@ class _Run:
 
     def _static_end_below(self, top: int) -> int | None:
         """Where static data ends below a stack whose limit the image does not name."""
-        memory = self._memory_at(top - 1)
+        memory = self.memory.at(top - 1)
         if memory is None:
             return None
         ends = [
@@ -415,7 +313,7 @@ class _Run:
         try:
             pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
             if number == 7:
-                instruction = int.from_bytes(self._read_memory(pc, 2), "little")
+                instruction = int.from_bytes(self.memory.read(pc, 2), "little")
                 if instruction == 0xBEAB:
                     operation = uc.reg_read(arm_const.UC_ARM_REG_R0)
                     parameter = uc.reg_read(arm_const.UC_ARM_REG_R1)
@@ -427,6 +325,15 @@ class _Run:
                     uc.reg_write(arm_const.UC_ARM_REG_PC, (pc + 2) | 1)
                     return
                 self.fault = self.faults.breakpoint(pc, self._call_path(pc))
+            elif number in (3, 8) and pc & ~1 == RETURN_ADDRESS:
+                self.semihosting.exit_code = uc.reg_read(arm_const.UC_ARM_REG_R0)
+                self._end("exited")
+                return
+            elif number == 3 and pc < 0xFFFFFF00:  # a prefetch abort
+                path = self._call_path(pc)
+                self.fault = self.faults.memory(
+                    unicorn_const.UC_MEM_FETCH_UNMAPPED, pc, 2, pc, path
+                )
             else:
                 self.fault = self.faults.exception(number, pc, self._call_path(pc))
             self._end("fault")
@@ -482,6 +389,10 @@ class _Run:
         max_ticks = options.max_cycles * TICKS if options.max_cycles is not None else _FOREVER
         shown = begun
         while self.ended is None:
+            # Whatever asked for this stop is looked after here, so that no request is lost.
+            self.store.ensure_room()
+            if self.system.divide_by_zero_traps and not self.divides_armed:
+                self._arm_divides()
             now_ticks = int(machine[Word.CYCLES])
             machine[Word.NEXT_STOP] = min(max_ticks, now_ticks + _SLICE_CYCLES * TICKS)
             machine[Word.REASON] = 0
@@ -503,15 +414,14 @@ class _Run:
                 case Reason.NEW_BLOCK:
                     self._meet_block(pc, int(machine[Word.WANTED_SIZE]))
                 case Reason.BUDGET:
-                    self.store.make_room()
-                    if self.system.divide_by_zero_traps and not self.divides_armed:
-                        self._arm_divides()
                     if int(machine[Word.CYCLES]) >= max_ticks:
                         self.ended = "max_cycles"
                 case Reason.EVENT:
                     self.heap.event(pc, self._registers())
                     self._refresh_events()
-                    machine[Word.SKIP_EVENT] = 1
+                    # Let the block through once, if it is still watched at all.
+                    flags = self.store.blocks.data[self.store.number_at(pc), Block.FLAGS]
+                    machine[Word.SKIP_EVENT] = int(flags) & BlockFlag.EVENT
                 case Reason.STACK_OVERFLOW:
                     self._catch_up(pc)
                     self.fault = self.faults.stack_overflow(
@@ -523,6 +433,9 @@ class _Run:
                     at = stored.instructions[int(machine[Word.FAULT_ROW])]
                     self._catch_up(pc, at.address)
                     self.fault = self.faults.unaligned(at, self._call_path(at.address))
+                    self.ended = "fault"
+                case Reason.EVEN_BRANCH:
+                    self.fault = self.faults.even_branch(pc, self._call_path(pc))
                     self.ended = "fault"
                 case Reason.DIVIDE_BY_ZERO:
                     self.fault = self.faults.divide_by_zero(pc, self._call_path(pc))
@@ -567,7 +480,7 @@ class _Run:
             self.notes.append("The registers are those at the start of the faulting block.")
 
     def _meet_block(self, address: int, size_bytes: int) -> None:
-        code = self._read_memory(address, size_bytes)
+        code = self.memory.read(address, size_bytes)
         self.store.add(code, address)
         number = self.store.number_at(address)
         row = self.store.blocks.data[number]
@@ -595,7 +508,7 @@ class _Run:
             self._arm_block(number)
 
     def _arm_block(self, number: int) -> None:
-        """Look at the divisor before each division: silicon traps on zero, the emulator does not."""
+        """Look at each divisor: silicon traps on zero, the emulator does not."""
         stored = self.store.stored[number]
         for instruction in stored.instructions:
             if instruction.name not in ("sdiv", "udiv") or instruction.address in self.divide_sites:
@@ -612,7 +525,7 @@ class _Run:
 
     def _idles(self, address: int) -> bool:
         """Whether the firmware sits in `b .`, which nothing but an interrupt would end."""
-        return self._read_memory(address, 2) == b"\xfe\xe7" and int(
+        return self.memory.read(address, 2) == b"\xfe\xe7" and int(
             self.machine[Word.PREVIOUS]
         ) == self.store.number_at(address)
 
@@ -621,8 +534,8 @@ class _Run:
     def _collect(self, host_s: float) -> Execution:
         machine, options = self.machine, self.options
         timed = options.timing != "none"
-        profile, causes = collect_profile(self.store, machine, self.board, self.table, timed)
-        reconstructed, unresolved, predicated = count_accesses(self.store, machine, timed)
+        profile, causes = collect_profile(self.store, timed)
+        reconstructed, unresolved, predicated = count_accesses(self.store, timed)
         hooked = int(machine[Word.HOOKED_COUNT])
         accesses = (
             AccessAccount(0, hooked, 0)
@@ -655,7 +568,7 @@ class _Run:
                 dcache_accesses_count=int(machine[Word.DCACHE_ACCESSES]),
                 dcache_misses_count=int(machine[Word.DCACHE_MISSES]),
                 dcache_evictions_count=int(machine[Word.DCACHE_EVICTIONS]),
-                branches_count=int(self.store.edges[1:].sum()) if timed else 0,
+                branches_count=count_branches(self.store, timed),
                 mispredicts_count=int(self.store.edges[EDGE_MISPREDICTED]) if timed else 0,
             ),
             console=bytes(self.console),

@@ -449,12 +449,13 @@ def analyse_addresses(instructions: Sequence[Instruction]) -> AddressProgram:
         place = (-1, 0)
         if memory is not None:
             address = symbolic.address(memory, instruction)
-            predicate: int | None = -1
+            predicate = -1
             if instruction.condition != _ALWAYS:
-                predicate = _condition(symbolic, instruction.condition)
-                if predicate is None:
+                known = _condition(symbolic, instruction.condition)
+                if known is None:
                     predicated += memory.words
-                    predicate = -1
+                else:
+                    predicate = known
             if address is None:
                 unresolved += memory.words
             else:

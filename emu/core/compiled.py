@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 
+F = TypeVar("F", bound=Callable[..., Any])
 _ROOMS = (Path(__file__).parent, Path(__file__).parent.parent / "backends")
 
 
@@ -47,11 +49,11 @@ def _use_own_cache() -> None:
 _use_own_cache()
 
 
-def compiled(function: Any) -> Any:
+def compiled(function: F) -> F:
     """Compile a function of integers and arrays; division by zero gives 0, as in C hooks."""
-    return numba.njit(cache=True, error_model="numpy")(function)
+    return cast("F", numba.njit(cache=True, error_model="numpy")(function))
 
 
-def inlined(function: Any) -> Any:
+def inlined(function: F) -> F:
     """As `compiled`, and copied into every caller: for the few functions of the hot path."""
-    return numba.njit(cache=True, error_model="numpy", forceinline=True)(function)
+    return cast("F", numba.njit(cache=True, error_model="numpy", forceinline=True)(function))

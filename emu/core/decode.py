@@ -180,7 +180,7 @@ _DOUBLE = {
     Producer.FP_DIVIDE: Producer.FP_DIVIDE_DOUBLE,
     Producer.FP_ROOT: Producer.FP_ROOT_DOUBLE,
 }
-_ALWAYS = arm.ARM_CC_AL
+ALWAYS = arm.ARM_CC_AL
 
 _decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
 _decoder.detail = True
@@ -259,7 +259,7 @@ def decode_instruction(insn: Any, table: TimingTable) -> Instruction:
     mnemonic = insn.mnemonic
     if not _decode_core(build, name, mnemonic, table):
         _decode_fpu(build, name, mnemonic)
-    if insn.cc not in (_ALWAYS, arm.ARM_CC_INVALID) and name not in ("b", "it"):
+    if insn.cc not in (ALWAYS, arm.ARM_CC_INVALID) and name not in ("b", "it"):
         build.attributes |= Attribute.PREDICATED
         build.uses.append((FLAGS, Need.FL))
     if build.end is End.FALL and any(number == PC for number, _, _ in build.defs):
@@ -278,7 +278,7 @@ def decode_instruction(insn: Any, table: TimingTable) -> Instruction:
         memory=build.memory,
         fp_busy=build.fp_busy,
         end=build.end,
-        condition=insn.cc if insn.cc != arm.ARM_CC_INVALID else _ALWAYS,
+        condition=insn.cc if insn.cc != arm.ARM_CC_INVALID else ALWAYS,
         target=build.target,
         capstone=insn,
     )
@@ -576,7 +576,7 @@ def _decode_branch(build: _Builder, name: str, table: TimingTable) -> None:
             build.end = End.CALL
             build.make(arm.ARM_REG_LR, Producer.LATE_ALU)
         else:
-            conditional = insn.cc not in (_ALWAYS, arm.ARM_CC_INVALID)
+            conditional = insn.cc not in (ALWAYS, arm.ARM_CC_INVALID)
             build.end = End.CONDITIONAL if conditional else End.JUMP
         return
     build.use(op.reg, Need.L)
@@ -660,7 +660,7 @@ def _decode_fpu(build: _Builder, name: str, mnemonic: str) -> None:
 
 
 def _decode_fp_move(build: _Builder, registers: list[int]) -> None:
-    """vmov in its six forms; core to FP and back cross the pipes."""
+    """The six forms of vmov; core to FP and back cross the pipes."""
     kinds = [_REGISTERS.get(register, -1) >= FIRST_S for register in registers]
     build.attributes |= Attribute.FP_TRANSFER
     if len(registers) == 1:  # a constant
@@ -698,7 +698,7 @@ def decode_block(code: bytes, address: int, table: TimingTable) -> list[Instruct
         instructions.append(
             Instruction(
                 address + done, size, "unknown", "unknown", Attribute.SINGLE, 1, (), (), None,
-                Producer.NONE, End.FALL, _ALWAYS, None, None,
+                Producer.NONE, End.FALL, ALWAYS, None, None,
             )
         )  # fmt: skip
         done += size

@@ -186,8 +186,8 @@ def load_timing_table(core: str) -> TimingTable:
         params = np.zeros(len(Param), np.int64)
         for param, (group, key) in _PARAM_KEYS.items():
             params[param] = data[group][key]
-        for group in dict.fromkeys(group for group, _ in _PARAM_KEYS.values()):
-            sources.append((group, _source(file, group, data[group])))
+        groups = dict.fromkeys(group for group, _ in _PARAM_KEYS.values())
+        sources += [(group, _source(file, group, data[group])) for group in groups]
     except KeyError as error:
         raise BoardError(f"{file}: {error} is missing or not a known row.") from None
     settled = np.maximum(latency.max(axis=1), busy)

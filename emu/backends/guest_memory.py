@@ -1,0 +1,157 @@
+"""The guest's memory: host bytes for every region, mapped, loaded and described to the hooks."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import unicorn
+from unicorn import unicorn_const
+
+from emu.backends.layout import PLACE_CACHEABLE, PLACE_FREE, PLACE_REGION, TICKS, Reg
+from emu.board import Board, Region
+from emu.core.timing_table import Param, TimingTable
+from emu.errors import BoardError, ImageError
+from emu.firmware.image import Image
+
+_PAGE_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A region and its bytes, padded to whole pages (the padding is no memory of the board)."""
+
+    region: Region
+    data: npt.NDArray[np.uint8]
+
+
+def _ticks(cycles: float) -> int:
+    return round(cycles * TICKS)
+
+
+class GuestMemory:
+    """All memory of a board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        regions = [region for region in board.chip.regions if region.kind != "device"]
+        if len(regions) > PLACE_REGION:
+            raise BoardError(
+                f"Board '{board.name}' has {len(regions)} memory regions; the machine takes "
+                f"{PLACE_REGION}. Join regions that behave alike."
+            )
+        by_name: dict[str, npt.NDArray[np.uint8]] = {}
+        for region in sorted(regions, key=lambda r: r.alias_of is not None):
+            if region.start % _PAGE_BYTES:
+                raise BoardError(
+                    f"Board '{board.name}': region '{region.name}' starts at {region.start:#010x}; "
+                    f"the machine maps pages of {_PAGE_BYTES} bytes, so it must be a multiple."
+                )
+            if region.alias_of is None:
+                by_name[region.name] = self._allocate(region)
+            else:
+                by_name[region.name] = by_name[region.alias_of]
+        self.stretches = tuple(Stretch(region, by_name[region.name]) for region in regions)
+
+    @staticmethod
+    def _allocate(region: Region) -> npt.NDArray[np.uint8]:
+        # Anonymous pages: address space is taken at once, memory only when it is touched.
+        size = -(-region.size_bytes // _PAGE_BYTES) * _PAGE_BYTES
+        raw = np.zeros(size + _PAGE_BYTES, np.uint8)
+        start = -raw.ctypes.data % _PAGE_BYTES
+        data = raw[start : start + size]
+        if region.kind == "flash":
+            data[:] = 0xFF  # erased
+        return data
+
+    def map_into(self, uc: unicorn.Uc) -> None:
+        """Map everything, flash first: a small region before it makes Unicorn retranslate."""
+        ordered = sorted(
+            self.stretches, key=lambda s: (s.region.kind != "flash", -s.region.size_bytes)
+        )
+        for stretch in ordered:
+            region = stretch.region
+            rights = unicorn_const.UC_PROT_READ
+            rights |= unicorn_const.UC_PROT_EXEC if region.executable else 0
+            rights |= unicorn_const.UC_PROT_WRITE if region.kind == "ram" else 0
+            size = -(-region.size_bytes // _PAGE_BYTES) * _PAGE_BYTES
+            uc.mem_map_ptr(region.start, size, rights, ctypes.c_void_p(stretch.data.ctypes.data))
+
+    def describe(
+        self,
+        attributes: npt.NDArray[np.uint8],
+        rows: npt.NDArray[np.int64],
+        table: TimingTable,
+    ) -> None:
+        """Write what the hooks need to know of each region: flags by page, costs by region."""
+        board, params = self._board, table.params
+        for number, stretch in enumerate(self.stretches, start=1):
+            region, timing, row = stretch.region, stretch.region.timing, rows[number]
+            first = (timing.wait_states + 1) * board.bus_ratio
+            is_flash = region.kind == "flash"
+            free = region.bus in ("itcm", "dtcm") and not is_flash
+            row[Reg.CACHEABLE] = int(region.cacheable)
+            row[Reg.DFILL] = _ticks(board.line_fill_cycles(region))
+            row[Reg.IFILL] = _ticks(board.code_fill_cycles(region))
+            row[Reg.STORE_MISS] = _ticks(timing.store_miss_cycles)
+            row[Reg.EVICTION] = _ticks(timing.eviction_cycles)
+            row[Reg.UNCACHED_READ] = _ticks(first + timing.uncached_read_cycles)
+            row[Reg.UNCACHED_WRITE] = _ticks(timing.uncached_write_cycles)
+            row[Reg.FREE] = int(free)
+            row[Reg.NARROW_RMW] = int(free and board.chip.tcm.byte_store_read_modify_write)
+            row[Reg.FLASH] = int(is_flash)
+            row[Reg.ART] = int(region.accelerator)
+            row[Reg.HOST] = stretch.data.ctypes.data - region.start
+            row[Reg.START], row[Reg.END] = region.start, region.end
+            if region.accelerator:
+                row[Reg.FETCH_LINE] = _ticks(first - 1 + int(params[Param.ART_MISS_OVERHEAD]))
+                row[Reg.FETCH_CHUNK] = _ticks(int(params[Param.ART_HIT]))
+            else:
+                # Uncached code from flash costs its wait states once a flash line; the 64-bit
+                # fetches within the line overlap with issue. Fitted on the caches-off ratio of
+                # CoreMark on H743 (2.91 on silicon, 3.0 so). From RAM each fetch is a bus read.
+                row[Reg.FETCH_LINE] = _ticks(first if is_flash else 0)
+                row[Reg.FETCH_CHUNK] = _ticks(0 if is_flash else board.bus_ratio)
+            place = number
+            place |= PLACE_FREE if free else 0
+            place |= PLACE_CACHEABLE if region.cacheable else 0
+            attributes[region.start >> 12 : (region.end + _PAGE_BYTES - 1) >> 12] = place
+
+    def load(self, image: Image) -> None:
+        """Put the image's bytes where they load.
+
+        Raises:
+            ImageError: a segment lies outside the board's memory.
+        """
+        for segment in image.segments:
+            if not segment.data:
+                continue
+            stretch = self.at(segment.address)
+            end = segment.address + len(segment.data)
+            if stretch is None or end > stretch.region.end:
+                raise ImageError(
+                    f"{image.path.name}: {len(segment.data)} bytes load at "
+                    f"{segment.address:#010x}, which is not memory of board "
+                    f"'{self._board.name}'. Was it linked for another part?"
+                )
+            offset = segment.address - stretch.region.start
+            stretch.data[offset : offset + len(segment.data)] = np.frombuffer(
+                segment.data, np.uint8
+            )
+
+    def at(self, address: int) -> Stretch | None:
+        """The stretch that holds an address."""
+        for stretch in self.stretches:
+            if stretch.region.start <= address < stretch.region.end:
+                return stretch
+        return None
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Bytes of memory; short at a region's end, empty where there is none."""
+        stretch = self.at(address)
+        if stretch is None:
+            return b""
+        offset = address - stretch.region.start
+        return stretch.data[offset : min(offset + size_bytes, stretch.region.size_bytes)].tobytes()
