@@ -45,12 +45,12 @@ class SystemSpace:
         self,
         machine: npt.NDArray[np.int64],
         board: Board,
-        cycles_now: Callable[[], int],
+        cycles_at: Callable[[int], int],
         on_divide_trap: Callable[[], None],
     ) -> None:
         self._machine = machine
         self._board = board
-        self._cycles_now = cycles_now
+        self._cycles_at = cycles_at
         self._on_divide_trap = on_divide_trap
         self._counter_offset = 0
         self._written: dict[int, int] = {
@@ -74,7 +74,7 @@ class SystemSpace:
         """A word; `address` is word-aligned."""
         if address == DWT_CYCCNT:
             if self._counting:
-                return (self._cycles_now() - self._counter_offset) & 0xFFFFFFFF
+                return (self._cycles_at(address) - self._counter_offset) & 0xFFFFFFFF
             return self._written.get(address, 0)
         if address == CCSIDR:
             instruction_side = bool(self._written.get(CSSELR, 0) & 1)
@@ -89,16 +89,17 @@ class SystemSpace:
         return bool(enabled and self._written.get(DEMCR, 0) & DEMCR_TRCENA)
 
     def write(self, address: int, value: int) -> None:
-        was_counting = self._counting
         if address == CPUID:
             return
+        was_counting = self._counting
+        now = self._cycles_at(address) if address in (DWT_CYCCNT, DWT_CTRL, DEMCR) else 0
         if address == DWT_CYCCNT:
-            self._counter_offset = self._cycles_now() - value
+            self._counter_offset = now - value
         self._written[address] = value
         if not was_counting and self._counting:
-            self._counter_offset = self._cycles_now() - self._written.get(DWT_CYCCNT, 0)
+            self._counter_offset = now - self._written.get(DWT_CYCCNT, 0)
         elif was_counting and not self._counting:
-            self._written[DWT_CYCCNT] = (self._cycles_now() - self._counter_offset) & 0xFFFFFFFF
+            self._written[DWT_CYCCNT] = (now - self._counter_offset) & 0xFFFFFFFF
         if address == CCR:
             self._switch_caches(value)
         elif address in (ICIALLU, ICIMVAU):

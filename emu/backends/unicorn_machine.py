@@ -15,7 +15,7 @@ import numpy.typing as npt
 import unicorn
 from unicorn import arm_const, unicorn_const
 
-from emu.backends.code_store import CodeStore
+from emu.backends.code_store import CodeStore, StoredBlock
 from emu.backends.faults import FaultFinder
 from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
@@ -43,6 +43,7 @@ from emu.backends.protocol import (
     StackMark,
 )
 from emu.backends.register_access import (
+    REGISTER_IDS,
     RegisterAccess,
     handle_of,
     library_function,
@@ -95,7 +96,9 @@ class _Run:
             SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
         )
         self.registers = RegisterAccess(self.uc, self.machine)
-        self.system = SystemSpace(self.machine, board, self._cycles_now, self._want_divide_traps)
+        self.system = SystemSpace(
+            self.machine, board, self._cycles_at_access, self._want_divide_traps
+        )
         self._set_up_words()
         self.semihosting = Semihosting(self.memory.read, self._write_console, self._time_us)
         self.faults = FaultFinder(self.uc, board, image, self.memory)
@@ -105,6 +108,8 @@ class _Run:
         )
         self.divide_sites: dict[int, npt.NDArray[np.int64]] = {}
         self.divides_armed = False
+        self.system_accesses = 0
+        self.block_entered = (-1, -1, -1)
         self.ended: Outcome | None = None
         self.fault: Fault | None = None
         self.failure: BaseException | None = None
@@ -257,23 +262,47 @@ class _Run:
         return symbol.address if symbol is not None else 0
 
     def _cycles_now(self) -> int:
-        """Modelled cycles at the instruction that is asking, for DWT and SysTick."""
+        """Modelled cycles up to and including the present block."""
         machine = self.machine
         if machine[Word.MODE] == 0:
             return int(machine[Word.INSTRUCTIONS])
-        base = int(machine[Word.CYCLES])
-        number = int(machine[Word.PREVIOUS])
-        if number < 0:
-            return base // TICKS
-        # The block's whole issue is already counted; take back what comes after this instruction.
+        return int(machine[Word.CYCLES]) // TICKS
+
+    def _cycles_at_access(self, address: int) -> int:
+        """Modelled cycles when the instruction that is accessing `address` issues.
+
+        The present block's issue is counted as a whole when it begins, and the emulator does not
+        say which of its instructions is asking. The candidates are those whose address it is;
+        the n-th access of a block execution is the n-th of them.
+        """
+        now = self._cycles_now()
+        number = int(self.machine[Word.PREVIOUS])
+        if number < 0 or self.machine[Word.MODE] == 0:
+            return now
         stored = self.store.stored[number]
-        pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
-        after = 0
-        detail = self.store.detail(int(machine[Word.TRANSITION]))
-        for row, instruction in enumerate(stored.instructions):
-            if instruction.address == pc:
-                after = int(detail[-1, 0] - detail[row, 0])
-        return base // TICKS - after
+        rows = [
+            row
+            for row, instruction in enumerate(stored.instructions)
+            if instruction.memory is not None and self._may_access(stored, row, address)
+        ]
+        entered = int(self.machine[Word.INSTRUCTIONS]), number, address
+        self.system_accesses = self.system_accesses + 1 if entered == self.block_entered else 0
+        self.block_entered = entered
+        if not rows:
+            return now
+        row = rows[min(self.system_accesses, len(rows) - 1)]
+        detail = self.store.detail(int(self.machine[Word.TRANSITION]))
+        return now - int(detail[-1, 0] - detail[row, 0])
+
+    def _may_access(self, stored: StoredBlock, row: int, address: int) -> bool:
+        group, offset = stored.addresses.placed[row]
+        if group >= 0 and not stored.addresses.groups[group].terms:
+            return offset & ~3 == address
+        memory = stored.instructions[row].memory
+        if memory is None or memory.index >= 0 or memory.base > 14:
+            return False
+        base = int(self.uc.reg_read(REGISTER_IDS[memory.base]))
+        return (base + memory.displacement) & 0xFFFFFFFC == address
 
     def _time_us(self) -> float:
         return self._cycles_now() * 1e6 / self.board.clock_hz
