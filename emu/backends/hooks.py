@@ -413,26 +413,40 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
 
 
 @compiled
+def accessing_row(machine: int, index: int) -> int:
+    """The instruction that makes the `index`-th access of the present block."""
+    previous = get(machine, W_PREVIOUS)
+    if previous < 0:
+        return 0
+    cold = get(machine, W_COLD)
+    sequence = get(cold, previous * K_COLUMNS + K_SEQUENCE)
+    if index < sequence >> 32:
+        return get32(get(machine, W_SEQUENCE), (sequence & U32) + index)
+    return get(cold, previous * K_COLUMNS + K_FIRST_ROW)
+
+
+@inlined
 def hooked_access(machine: int, address: int, size: int, is_store: bool) -> None:
     """One access that the emulator reports (exact mode)."""
     put(machine, W_HOOKED_COUNT, get(machine, W_HOOKED_COUNT) + 1)
-    row = -1
-    previous = get(machine, W_PREVIOUS)
-    if previous >= 0:
-        cold = get(machine, W_COLD)
-        sequence = get(cold, previous * K_COLUMNS + K_SEQUENCE)
-        index = get(machine, W_ACCESS_INDEX)
-        put(machine, W_ACCESS_INDEX, index + 1)
-        row = get(cold, previous * K_COLUMNS + K_FIRST_ROW)
-        if index < sequence >> 32:
-            row = get32(get(machine, W_SEQUENCE), (sequence & U32) + index)
-    if get(machine, W_MODE) == 2 and row >= 0:
-        put(
-            machine,
-            W_CYCLES,
-            get(machine, W_CYCLES) + touch(machine, address, address + size - 1, 1, is_store, row),
-        )
+    index = get(machine, W_ACCESS_INDEX)
+    put(machine, W_ACCESS_INDEX, index + 1)
+    place = get8(get(machine, W_ATTRIBUTES), address >> 12)
+    if get(machine, W_MODE) == 2 and place & PLACE_FREE == 0:
+        if (
+            not is_store
+            and place & PLACE_CACHEABLE != 0
+            and get(machine, W_FAST_DATA) != 0
+            and ((address + size - 1) ^ address) >> 5 == 0
+            and four_way_hit(get(machine, W_DTAGS), get(machine, W_DSETS) - 1, address >> 5)
+        ):
+            put(machine, W_DCACHE_ACCESSES, get(machine, W_DCACHE_ACCESSES) + 1)
+        else:
+            row = accessing_row(machine, index)
+            ticks = touch(machine, address, address + size - 1, 1, is_store, row)
+            put(machine, W_CYCLES, get(machine, W_CYCLES) + ticks)
     if get(machine, W_TRACE) != 0:
+        row = accessing_row(machine, index)
         trace_access(machine, get(machine, W_TRACE), address, size, is_store, row)
 
 
