@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from emu.board import (
     Accelerator,
@@ -83,6 +88,19 @@ def resolve(
     return dataclasses.replace(board, digest=digest(board))
 
 
+@functools.cache
+def _core_values(core: str) -> Any:
+    """The core's timing table without its sources: cycles depend on it as on the board."""
+    text = (resources.files("boards") / "cores" / f"{core}.yaml").read_text(encoding="utf-8")
+
+    def bare(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: bare(value) for key, value in node.items() if key != "source"}
+        return node
+
+    return bare(YAML(typ="safe").load(text))
+
+
 def digest(board: Board) -> str:
     """SHA-256 over everything a run depends on: not over names or sources."""
     chip = dataclasses.asdict(board.chip)
@@ -90,6 +108,7 @@ def digest(board: Board) -> str:
     values = {
         "format": 1,
         "chip": chip,
+        "core": _core_values(board.chip.core),
         "clock_hz": board.clock_hz,
         "bus_ratio": board.bus_ratio,
         "placement": dataclasses.asdict(board.placement),
