@@ -15,7 +15,8 @@ import numpy.typing as npt
 import unicorn
 from unicorn import arm_const, unicorn_const
 
-from emu.backends.code_store import CodeStore, StoredBlock
+from emu.backends.access_clock import AccessClock
+from emu.backends.code_store import CodeStore
 from emu.backends.faults import FaultFinder
 from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
@@ -43,23 +44,23 @@ from emu.backends.protocol import (
     StackMark,
 )
 from emu.backends.register_access import (
-    REGISTER_IDS,
     RegisterAccess,
     handle_of,
     library_function,
     skip_sync_offset,
 )
 from emu.backends.semihosting import Semihosting
+from emu.backends.start import RETURN_ADDRESS, find_start
 from emu.backends.system_space import SYSTEM_BASE, SYSTEM_BYTES, SystemSpace
 from emu.backends.trace_recorder import TraceRecorder
 from emu.board import Board
 from emu.core.pipeline import D_COLUMNS, EDGE_MISPREDICTED, S_COLUMNS
 from emu.core.timing_table import Param, load_timing_table
-from emu.errors import ImageError, UsageError
+from emu.errors import UsageError
 from emu.firmware.image import Image
 
-RETURN_ADDRESS = 0xEFFFFFFE  # nothing is mapped there: a function that returns here is done
 _FOREVER = 1 << 62
+IDLE = b"\xfe\xe7"  # `b .`: nothing but an interrupt would end it
 # How much modelled time passes between two looks at the clock, Ctrl-C and progress.
 _SLICE_CYCLES = 20_000_000
 _SHADOW_DEPTH = 4096
@@ -96,8 +97,9 @@ class _Run:
             SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
         )
         self.registers = RegisterAccess(self.uc, self.machine)
+        self.clock = AccessClock(self.uc, self.machine, self.store)
         self.system = SystemSpace(
-            self.machine, board, self._cycles_at_access, self._want_divide_traps
+            self.machine, board, self.clock.cycles_at, self._want_divide_traps
         )
         self._set_up_words()
         self.semihosting = Semihosting(self.memory.read, self._write_console, self._time_us)
@@ -108,8 +110,6 @@ class _Run:
         )
         self.divide_sites: dict[int, npt.NDArray[np.int64]] = {}
         self.divides_armed = False
-        self.system_accesses = 0
-        self.block_entered = (-1, -1, -1)
         self.ended: Outcome | None = None
         self.fault: Fault | None = None
         self.failure: BaseException | None = None
@@ -194,66 +194,16 @@ class _Run:
 
     def _start(self) -> int:
         """Set stack pointer and return address; the address of the first instruction."""
-        uc, image, options = self.uc, self.image, self.options
-        stack_top = image.symbol("__stack_top")
-        if options.entry is not None:
-            symbol = image.symbol(options.entry)
-            if symbol is None or symbol.kind != "function":
-                raise UsageError(
-                    f"--entry {options.entry}: the firmware has no function of that name."
-                )
-            top = stack_top.address if stack_top else self._default_stack_top()
-            pc = symbol.address
+        start = find_start(self.image, self.board, self.memory, self.options.entry)
+        if self.options.entry is not None:
             self.system.switch_caches_on()
-            uc.reg_write(arm_const.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
-        else:
-            vectors = self._vector_table()
-            top = int.from_bytes(self.memory.read(vectors, 4), "little")
-            pc = int.from_bytes(self.memory.read(vectors + 4, 4), "little")
-            stack = self.memory.at(top - 1)
-            code = self.memory.at(pc & ~1)
-            if stack is None or stack.region.kind != "ram" or code is None or not pc & 1:
-                raise ImageError(
-                    f"{image.path.name}: the vector table at {vectors:#010x} holds stack "
-                    f"{top:#010x} and reset {pc:#010x}, which point nowhere on board "
-                    f"'{self.board.name}'. "
-                    "Was it linked for another part? Or start at a function: --entry SYMBOL."
-                )
-            uc.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFFFFFF)
-            pc &= ~1
-        uc.reg_write(arm_const.UC_ARM_REG_SP, top)
-        self.stack_top = top
-        limit = image.symbol("__stack_limit")
-        self.stack_limit = limit.address if limit else self._static_end_below(top)
-        self.machine[Word.STACK_LIMIT] = self.stack_limit or 0
-        self.machine[Word.STACK_LOWEST] = self.machine[Word.STACK_FRAME_LOWEST] = top
-        return pc
-
-    def _vector_table(self) -> int:
-        symbol = self.image.symbol("__vectors")
-        if symbol is not None:
-            return symbol.address
-        starts = [s.address for s in self.image.segments if s.data]
-        flash = [r.start for r in self.board.chip.regions if r.kind == "flash" and not r.alias_of]
-        for start in flash:
-            if start in starts:
-                return start
-        return min(starts, default=flash[0] if flash else 0)
-
-    def _default_stack_top(self) -> int:
-        return self.board.chip.region(self.board.placement.stack[-1]).end
-
-    def _static_end_below(self, top: int) -> int | None:
-        """Where static data ends below a stack whose limit the image does not name."""
-        memory = self.memory.at(top - 1)
-        if memory is None:
-            return None
-        ends = [
-            section.address + section.size_bytes
-            for section in self.image.sections
-            if memory.region.start <= section.address < top
-        ]
-        return max([memory.region.start, *[end for end in ends if end <= top]])
+        self.uc.reg_write(arm_const.UC_ARM_REG_SP, start.stack_top)
+        self.uc.reg_write(arm_const.UC_ARM_REG_LR, start.link)
+        self.stack_top, self.stack_limit = start.stack_top, start.stack_limit
+        self.machine[Word.STACK_LIMIT] = start.stack_limit or 0
+        self.machine[Word.STACK_LOWEST] = start.stack_top
+        self.machine[Word.STACK_FRAME_LOWEST] = start.stack_top
+        return start.pc
 
     # While running
 
@@ -261,51 +211,8 @@ class _Run:
         symbol = self.image.function_at(address)
         return symbol.address if symbol is not None else 0
 
-    def _cycles_now(self) -> int:
-        """Modelled cycles up to and including the present block."""
-        machine = self.machine
-        if machine[Word.MODE] == 0:
-            return int(machine[Word.INSTRUCTIONS])
-        return int(machine[Word.CYCLES]) // TICKS
-
-    def _cycles_at_access(self, address: int) -> int:
-        """Modelled cycles when the instruction that is accessing `address` issues.
-
-        The present block's issue is counted as a whole when it begins, and the emulator does not
-        say which of its instructions is asking. The candidates are those whose address it is;
-        the n-th access of a block execution is the n-th of them.
-        """
-        now = self._cycles_now()
-        number = int(self.machine[Word.PREVIOUS])
-        if number < 0 or self.machine[Word.MODE] == 0:
-            return now
-        stored = self.store.stored[number]
-        rows = [
-            row
-            for row, instruction in enumerate(stored.instructions)
-            if instruction.memory is not None and self._may_access(stored, row, address)
-        ]
-        entered = int(self.machine[Word.INSTRUCTIONS]), number, address
-        self.system_accesses = self.system_accesses + 1 if entered == self.block_entered else 0
-        self.block_entered = entered
-        if not rows:
-            return now
-        row = rows[min(self.system_accesses, len(rows) - 1)]
-        detail = self.store.detail(int(self.machine[Word.TRANSITION]))
-        return now - int(detail[-1, 0] - detail[row, 0])
-
-    def _may_access(self, stored: StoredBlock, row: int, address: int) -> bool:
-        group, offset = stored.addresses.placed[row]
-        if group >= 0 and not stored.addresses.groups[group].terms:
-            return offset & ~3 == address
-        memory = stored.instructions[row].memory
-        if memory is None or memory.index >= 0 or memory.base > 14:
-            return False
-        base = int(self.uc.reg_read(REGISTER_IDS[memory.base]))
-        return (base + memory.displacement) & 0xFFFFFFFC == address
-
     def _time_us(self) -> float:
-        return self._cycles_now() * 1e6 / self.board.clock_hz
+        return self.clock.cycles() * 1e6 / self.board.clock_hz
 
     def _write_console(self, data: bytes) -> None:
         self.console += data
@@ -445,6 +352,8 @@ class _Run:
                 case Reason.BUDGET:
                     if int(machine[Word.CYCLES]) >= max_ticks:
                         self.ended = "max_cycles"
+                case Reason.EVENT if self.memory.read(pc, 2) == IDLE:
+                    self.ended = "halted"
                 case Reason.EVENT:
                     self.heap.event(pc, self._registers())
                     self._refresh_events()
@@ -475,8 +384,6 @@ class _Run:
                 case _:
                     # WFI, WFE: nothing can wake the core until interrupts are modelled.
                     self.ended = "halted"
-            if self.ended is None and self._idles(pc):
-                self.ended = "halted"
             now = time.perf_counter()
             if options.timeout_s is not None and now - begun > options.timeout_s:
                 self.ended = self.ended or "timeout"
@@ -516,7 +423,7 @@ class _Run:
         index = self.measured_at.get(address)
         if index is not None:
             row[Block.FLAGS] |= (index + 1) << 24
-        if self.heap.watches(address):
+        if self.heap.watches(address) or code == IDLE:
             row[Block.FLAGS] |= BlockFlag.EVENT
         if self.divides_armed:
             self._arm_block(number)
@@ -551,12 +458,6 @@ class _Run:
             )  # fmt: skip
             # A hook is compiled into code that is translated after it was added.
             self.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
-
-    def _idles(self, address: int) -> bool:
-        """Whether the firmware sits in `b .`, which nothing but an interrupt would end."""
-        return self.memory.read(address, 2) == b"\xfe\xe7" and int(
-            self.machine[Word.PREVIOUS]
-        ) == self.store.number_at(address)
 
     # The result
 

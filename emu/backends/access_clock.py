@@ -1,0 +1,60 @@
+"""The cycle at which an instruction that reads a clock register issues."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import unicorn
+
+from emu.backends.code_store import CodeStore, StoredBlock
+from emu.backends.layout import TICKS, Word
+from emu.backends.register_access import REGISTER_IDS
+
+
+class AccessClock:
+    """Answers for DWT->CYCCNT.
+
+    A block's issue is counted as a whole when it begins, and the emulator does not say which of
+    its instructions is asking. The candidates are those whose address it is; the n-th access of a
+    block execution is the n-th of them.
+    """
+
+    def __init__(self, uc: unicorn.Uc, machine: npt.NDArray[np.int64], store: CodeStore) -> None:
+        self._uc, self._machine, self._store = uc, machine, store
+        self._entered = (-1, -1, -1)
+        self._accesses = 0
+
+    def cycles(self) -> int:
+        """Modelled cycles up to and including the present block; instructions without timing."""
+        return int(self._machine[Word.CYCLES]) // TICKS
+
+    def cycles_at(self, address: int) -> int:
+        """Modelled cycles when the instruction that is accessing `address` issues."""
+        now = self.cycles()
+        number = int(self._machine[Word.PREVIOUS])
+        if number < 0 or self._machine[Word.MODE] == 0:
+            return now
+        stored = self._store.stored[number]
+        rows = [
+            row for row in range(len(stored.instructions)) if self._may_access(stored, row, address)
+        ]
+        entered = int(self._machine[Word.INSTRUCTIONS]), number, address
+        self._accesses = self._accesses + 1 if entered == self._entered else 0
+        self._entered = entered
+        if not rows:
+            return now
+        row = rows[min(self._accesses, len(rows) - 1)]
+        detail = self._store.detail(int(self._machine[Word.TRANSITION]))
+        return now - int(detail[-1, 0] - detail[row, 0])
+
+    def _may_access(self, stored: StoredBlock, row: int, address: int) -> bool:
+        memory = stored.instructions[row].memory
+        if memory is None:
+            return False
+        group, offset = stored.addresses.placed[row]
+        if group >= 0 and not stored.addresses.groups[group].terms:
+            return offset & ~3 == address
+        if memory.index >= 0 or memory.base > 14:
+            return False
+        base = int(self._uc.reg_read(REGISTER_IDS[memory.base]))
+        return (base + memory.displacement) & 0xFFFFFFFC == address
