@@ -36,7 +36,9 @@ def _assemble(snippets: tuple[str, ...]) -> tuple[bytes, ...]:
         assert done.returncode == 0, done.stderr
         with product.open("rb") as file:
             elf = ELFFile(file)
-            code = elf.get_section_by_name(".text").data()
+            section = elf.get_section_by_name(".text")
+            assert section is not None
+            code = section.data()
             table = elf.get_section_by_name(".symtab")
             assert isinstance(table, SymbolTableSection)
             at = {symbol.name: symbol["st_value"] & ~1 for symbol in table.iter_symbols()}

@@ -65,7 +65,7 @@ def simulate(
     packed, t = pack_block(instructions, places), table()
     out = initial_state()
     detail = np.zeros((len(instructions), D_COLUMNS), np.int32)
-    function = simulate_block if compiled else simulate_block.py_func
+    function = simulate_block if compiled else simulate_block.py_func  # type: ignore[attr-defined]  # numba has no types
     result = function(
         initial_state() if state is None else state, edge, instructions[0].address, packed.rows,
         0, len(packed.rows), packed.uses, packed.defs, 8 if narrow_tcm else 0, t.latency_cycles,
@@ -286,7 +286,8 @@ def test_a_pipe_at_rest_is_never_slower_than_a_busy_one(
     before: list[int], chosen: list[int], edge: int
 ) -> None:
     """From the state after other work a block takes at least what it takes after nothing, less
-    the one cycle that an open slot can save."""
+    the one cycle that an open slot can save.
+    """
     first, block = _block(before), _block(chosen)
     state = simulate(first, [None] * len(first)).state
     rested = simulate(block, [None] * len(block), edge=edge).cycles

@@ -30,7 +30,7 @@ def shipped() -> dict[str, Any]:
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     """Loads a table from values or text instead of the shipped file."""
     (tmp_path / "cores").mkdir()
-    monkeypatch.setattr(timing_table.resources, "files", lambda _package: tmp_path)
+    monkeypatch.setattr("emu.core.timing_table.resources.files", lambda _package: tmp_path)
 
     def load_text(content: dict[str, Any] | str) -> TimingTable:
         if not isinstance(content, str):
