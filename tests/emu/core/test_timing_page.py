@@ -59,8 +59,8 @@ def _board_rows(name: str) -> Iterator[str]:
     merged: dict[tuple[str, str], list[str]] = {}
     for (place, reason), values in groups.items():
         merged.setdefault(("; ".join(values), reason), []).append(place or "board")
-    for (values, reason), places in merged.items():
-        yield f"| {name} | {', '.join(places)} | {values} | {reason} |"
+    for (numbers, reason), places in merged.items():
+        yield f"| {name} | {', '.join(places)} | {numbers} | {reason} |"
 
 
 def assumed() -> list[str]:
