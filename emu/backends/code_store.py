@@ -13,7 +13,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emu.backends.layout import NODE_COLUMNS, Block, BlockFlag, Clu, Cold, Grp, Tra, Word
+from emu.backends.layout import (
+    GROUP_ABSOLUTE,
+    GROUP_NARROW,
+    GROUP_NONE,
+    GROUP_PLAIN,
+    GROUP_PREDICATED,
+    GROUP_VARIANT,
+    NODE_COLUMNS,
+    Block,
+    BlockFlag,
+    Clu,
+    Cold,
+    Grp,
+    Tra,
+    Word,
+)
 from emu.backends.transitions import rebuild_hashes
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
@@ -276,6 +291,10 @@ class CodeStore:
         row = np.zeros(int(Block.COLUMNS), np.int64)
         row[Block.KEY] = address | (len(code) << 32)
         row[Block.FLAGS] = self._flags(instructions, address)
+        if program.stack_delta_bytes:
+            row[Block.FLAGS] |= BlockFlag.STACK
+        if not program.stack_known:
+            row[Block.FLAGS] |= BlockFlag.STACK_ODD
         row[Block.SHAPE] = (
             len(instructions)
             | (instructions[-1].size_bytes << 16)
@@ -344,21 +363,30 @@ class CodeStore:
         for number, (row, group) in enumerate(zip(rows, program.groups, strict=True)):
             self._add_group(row, group, first_row)
             mask, narrow = masks[number]
-            row[Grp.MASK] = mask
-            row[Grp.SHIFT] = -1
-            if number < MAX_VARIANT_GROUPS and (mask or narrow):
+            what = int(row[Grp.WHAT])
+            if number < MAX_VARIANT_GROUPS and group.terms and (mask or narrow):
                 shift = VARIANT_BITS * number
-                row[Grp.SHIFT] = shift | (256 if narrow else 0)
+                what |= GROUP_VARIANT | (GROUP_NARROW if narrow else 0) | (shift << 24)
+                row[Grp.MASK] = mask
                 if mask & 4:
                     flip |= 4 << shift
+            elif what & 0xFFFF < (GROUP_NONE << 8 | 16) and what >> 8 & 0xFF == GROUP_NONE:
+                if row[Grp.KA] == 1 and group.predicate < 0:
+                    what |= GROUP_PLAIN
+            row[Grp.WHAT] = what
         return self.groups.extend(rows), flip
 
     def _add_group(self, row: npt.NDArray[np.int64], group: Group, first_row: int) -> None:
-        row[Grp.A] = row[Grp.B] = -1
-        for column, (node, coefficient) in zip((Grp.A, Grp.B), group.terms, strict=False):
-            row[column] = node
-            row[column + 1] = coefficient - (1 << 32) if coefficient >> 31 else coefficient
-        row[Grp.PREDICATE] = group.predicate
+        nodes = [GROUP_NONE, GROUP_NONE]
+        for place, (node, coefficient) in enumerate(group.terms):
+            nodes[place] = node
+            row[Grp.KA + place] = coefficient - (1 << 32) if coefficient >> 31 else coefficient
+        row[Grp.WHAT] = nodes[0] | (nodes[1] << 8)
+        if group.predicate >= 0:
+            row[Grp.WHAT] |= GROUP_PREDICATED
+            row[Grp.PREDICATE] = group.predicate
+        if not group.terms:
+            row[Grp.WHAT] |= GROUP_ABSOLUTE
         found = cluster_accesses(group.accesses)
         clusters = np.zeros((len(found), int(Clu.COLUMNS)), np.int64)
         for cluster, (low, high, is_store, words, access_row) in zip(clusters, found, strict=True):
@@ -366,6 +394,7 @@ class CodeStore:
                 (low & 0xFFFFFFFF) | ((high - low) << 32) | (int(is_store) << 40) | (words << 48)
             )
             cluster[Clu.ROW] = first_row + access_row
+        row[Grp.LOW] = found[0][0]
         row[Grp.CLUSTERS] = self.clusters.extend(clusters) | (len(found) << 32)
 
     def _publish(self, address: int, number: int) -> None:

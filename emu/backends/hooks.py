@@ -34,16 +34,17 @@ from emu.backends.constants import (
     F_EVENT,
     F_FREE_FETCH,
     F_IN_CODE_CACHE,
+    F_STACK,
+    F_STACK_ODD,
     F_TABLE_BRANCH,
-    G_A,
-    G_B,
     G_CLUSTERS,
     G_COLUMNS,
     G_KA,
     G_KB,
+    G_LOW,
     G_MASK,
     G_PREDICATE,
-    G_SHIFT,
+    G_WHAT,
     K_BRANCH_TICKS,
     K_BUS_TICKS,
     K_COLUMNS,
@@ -96,6 +97,7 @@ from emu.backends.constants import (
     W_HOOKED_COUNT,
     W_ICACHE_ON,
     W_INSTRUCTIONS,
+    W_LAST_STOP,
     W_LOOKUP,
     W_LRU,
     W_MODE,
@@ -109,7 +111,6 @@ from emu.backends.constants import (
     W_SEQUENCE,
     W_SKIP_EVENT,
     W_SKIP_SYNC,
-    W_SPECIAL,
     W_STATE,
     W_TRACE,
     W_TRANSITION,
@@ -119,7 +120,17 @@ from emu.backends.constants import (
     W_WANTED_SIZE,
 )
 from emu.backends.intrinsics import call_with_handle, get, get8, get32, load_u32, put, put8
-from emu.backends.layout import PLACE_CACHEABLE, PLACE_FREE, TICKS
+from emu.backends.layout import (
+    GROUP_ABSOLUTE,
+    GROUP_NARROW,
+    GROUP_NONE,
+    GROUP_PLAIN,
+    GROUP_PREDICATED,
+    GROUP_VARIANT,
+    PLACE_CACHEABLE,
+    PLACE_FREE,
+    TICKS,
+)
 from emu.backends.memory_model import art_walk, dcache_access, icache_walk, region_at
 from emu.backends.trace_hook import trace_access
 from emu.backends.transitions import next_transition
@@ -228,40 +239,48 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
     tags = get(machine, W_DTAGS)
     sets = get(machine, W_DSETS) - 1
     attributes = get(machine, W_ATTRIBUTES)
-    first = program & U32
-    for group in range(first, first + (program >> 32)):
-        at = group * G_COLUMNS
-        base = 0
-        index = get(groups, at + G_A)
-        if index >= 0:
-            base = read_value(machine, values, index) * get(groups, at + G_KA)
-        index = get(groups, at + G_B)
-        if index >= 0:
-            base += read_value(machine, values, index) * get(groups, at + G_KB)
-        base &= U32
-        shift = get(groups, at + G_SHIFT)
-        if shift >= 0:
-            variant |= (base & get(groups, at + G_MASK)) << (shift & 0xFF)
-            if shift >= 256:
-                region = region_at(machine, base)
-                if get(regions, region * R_COLUMNS + R_NARROW_RMW) != 0:
-                    variant |= 8 << (shift & 0xFF)
+    registers = get(machine, W_REGISTERS)
+    at = (program & U32) * G_COLUMNS
+    stop_at = at + (program >> 32) * G_COLUMNS
+    while at < stop_at:
+        what = get(groups, at + G_WHAT)
+        index = what & 0xFF
+        if what & GROUP_PLAIN != 0:
+            base = load_u32(registers + 4 * index)
+        else:
+            base = 0
+            if index != GROUP_NONE:
+                base = read_value(machine, values, index) * get(groups, at + G_KA)
+            index = (what >> 8) & 0xFF
+            if index != GROUP_NONE:
+                base += read_value(machine, values, index) * get(groups, at + G_KB)
+            base &= U32
+            if what & GROUP_VARIANT != 0:
+                shift = (what >> 24) & 0xFF
+                variant |= (base & get(groups, at + G_MASK)) << shift
+                if what & GROUP_NARROW != 0:
+                    region = region_at(machine, base)
+                    if get(regions, region * R_COLUMNS + R_NARROW_RMW) != 0:
+                        variant |= 8 << shift
+            if what & GROUP_PREDICATED != 0 and get(values, get(groups, at + G_PREDICATE)) == 0:
+                at += G_COLUMNS
+                continue
+        clusters_at = at + G_CLUSTERS
+        first_low = get(groups, at + G_LOW)
+        at += G_COLUMNS
         if not with_caches:
             continue
-        index = get(groups, at + G_PREDICATE)
-        if index >= 0 and get(values, index) == 0:
-            continue
-        packed = get(groups, at + G_CLUSTERS)
-        into = (packed & U32) * C_COLUMNS
-        end = into + (packed >> 32) * C_COLUMNS
-        if get(groups, at + G_A) >= 0:
+        if what & GROUP_ABSOLUTE == 0:
             # All accesses of a group lie in one region; absolute addresses may not.
-            place = get8(attributes, ((base + get(clusters, into + C_WHERE)) & U32) >> 12)
+            place = get8(attributes, ((base + first_low) & U32) >> 12)
             if place & PLACE_FREE != 0:
                 continue
             lookup = place & PLACE_CACHEABLE != 0 and get(machine, W_FAST_DATA) != 0
         else:
             lookup = False
+        packed = get(groups, clusters_at)
+        into = (packed & U32) * C_COLUMNS
+        end = into + (packed >> 32) * C_COLUMNS
         while into < end:
             where = get(clusters, into + C_WHERE)
             address = (base + where) & U32
@@ -299,10 +318,14 @@ def find_block(machine: int, address: int, block_key: int) -> int:
 @inlined
 def enter_block(machine: int, handle: int, address: int, size: int) -> None:
     """One execution of a block begins."""
-    if get(machine, W_SPECIAL) != 0:
+    if get(machine, W_CYCLES) >= get(machine, W_NEXT_STOP):
         if get(machine, W_REASON) == REASON_PASS:
             return
         copy_registers(machine, handle)
+        if get(machine, W_CYCLES) >= get(machine, W_LAST_STOP):
+            put(machine, W_WANTED_ADDRESS, address)
+            stop(machine, handle, REASON_BUDGET)
+            return
     record = get(machine, W_BLOCKS)
     block_key = address | (size << 32)
     number = find_block(machine, address, block_key)
@@ -313,10 +336,6 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         return
     at = number * B_COLUMNS
     mode = get(machine, W_MODE)
-    if get(machine, W_CYCLES) >= get(machine, W_NEXT_STOP):
-        put(machine, W_WANTED_ADDRESS, address)
-        stop(machine, handle, REASON_BUDGET)
-        return
     flags = get(record, at + B_FLAGS)
     if (flags & F_EVENT) != 0:
         if get(machine, W_SKIP_EVENT) == 0:
@@ -325,23 +344,24 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
             stop(machine, handle, REASON_EVENT)
             return
         put(machine, W_SKIP_EVENT, 0)
-    stack = load_u32(get(machine, W_REGISTERS) + 52)
 
     # The branch that led here.
     edge = EDGE_SEQUENTIAL
     previous = get(machine, W_PREVIOUS)
     before = previous * B_COLUMNS
     end = END_FALL
+    moved = flags & F_STACK
     if previous >= 0:
         previous_flags = get(record, before + B_FLAGS)
         end = (previous_flags >> 16) & 15
+        moved |= previous_flags & F_STACK_ODD
         if end != END_FALL:
             if mode != 0:
                 edge = settle_branch(
                     machine, get(record, before + B_SHAPE), previous_flags, address
                 )
             if end >= END_CALL and (previous_flags & F_TABLE_BRANCH) == 0:
-                follow_calls(machine, end, address, stack)
+                follow_calls(machine, end, address, load_u32(get(machine, W_REGISTERS) + 52))
                 target = (previous_flags >> 20) & 15
                 if target != 15 and load_u32(get(machine, W_REGISTERS) + 4 * target) & 1 == 0:
                     put(machine, W_WANTED_ADDRESS, address)
@@ -355,16 +375,17 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         or get(get(machine, W_COLD), previous * K_COLUMNS + K_FUNCTION)
         != get(get(machine, W_COLD), number * K_COLUMNS + K_FUNCTION)
     ):
-        begin_measured(machine, measured - 1, stack)
+        begin_measured(machine, measured - 1, load_u32(get(machine, W_REGISTERS) + 52))
 
-    # Stack.
+    # Only a block that moves the stack pointer down can reach deeper than any before.
     shape = get(record, at + B_SHAPE)
-    lowest = stack - (shape >> 32)
-    if lowest < get(machine, W_FRAME_LOWEST):
-        if note_deepest(machine, address, lowest):
-            put(machine, W_WANTED_ADDRESS, address)
-            stop(machine, handle, REASON_OVERFLOW)
-            return
+    if moved != 0:
+        lowest = load_u32(get(machine, W_REGISTERS) + 52) - (shape >> 32)
+        if lowest < get(machine, W_FRAME_LOWEST):
+            if note_deepest(machine, address, lowest):
+                put(machine, W_WANTED_ADDRESS, address)
+                stop(machine, handle, REASON_OVERFLOW)
+                return
 
     put(machine, W_ACCESS_INDEX, 0)
     if mode == 0:

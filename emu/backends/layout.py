@@ -22,7 +22,7 @@ class Word(IntEnum):
     STATE = auto()
     TRANSITION = auto()  # of the current block
     REGISTERS = auto()  # address of r0..r15 inside the emulator, 32 bits each
-    SPECIAL = auto()  # 1: something at the top of the hook wants a look
+    LAST_STOP = auto()  # the real limit, where NEXT_STOP only makes the hook look
     READ_BATCH = auto()  # address of uc_reg_read_batch when REGISTERS is only a copy, else 0
     REASON = auto()
     PAGES = auto()  # int32 [2**18]: base in LOOKUP for each 16 KiB, -1 unknown
@@ -171,6 +171,8 @@ class BlockFlag(IntEnum):
     IN_CODE_CACHE = 32  # fetched through the I-cache
     FREE_FETCH = 64  # fetched from TCM: never waits
     ART = 128
+    STACK = 512  # moves the stack pointer down
+    STACK_ODD = 1024  # leaves the stack pointer where only the next block can tell
     TABLE_BRANCH = 256  # tbb, tbh: an indirect jump that never returns
 
 
@@ -192,17 +194,26 @@ class Tra(IntEnum):
 
 
 class Grp(IntEnum):
-    """Columns of an access group: base = const + a * ka + b * kb."""
+    """Columns of an access group: base = a * ka + b * kb."""
 
-    A = 0
+    WHAT = 0  # a | b << 8 (GROUP_NONE: none) | GROUP_ flags | place in the variant << 24
     KA = auto()
-    B = auto()
     KB = auto()
     PREDICATE = auto()
     MASK = auto()  # which low bits of the base enter the variant
-    SHIFT = auto()  # their place, -1 for none; bit 8 set: narrow stores
     CLUSTERS = auto()  # first | count << 32
+    LOW = auto()  # offset of the first cluster
     COLUMNS = 8
+
+
+GROUP_NONE = 0xFF
+GROUP_PLAIN = (
+    1 << 16
+)  # the base is a register, always accessed, and timing asks for none of its bits
+GROUP_VARIANT = 1 << 17
+GROUP_NARROW = 1 << 18  # stores bytes or half-words
+GROUP_PREDICATED = 1 << 19
+GROUP_ABSOLUTE = 1 << 20
 
 
 class Clu(IntEnum):

@@ -103,7 +103,6 @@ class RegisterAccess:
         first = self._values.ctypes.data
         self._pointers = np.array([first + 4 * n for n in range(16)], np.int64)
         machine[Word.REGISTERS] = first
-        machine[Word.SPECIAL] = 1
         machine[Word.READ_BATCH] = library_function("uc_reg_read_batch")
         machine[Word.BATCH_IDS] = self._ids.ctypes.data
         machine[Word.BATCH_POINTERS] = self._pointers.ctypes.data

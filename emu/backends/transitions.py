@@ -32,6 +32,7 @@ from emu.backends.constants import (
     W_COLD,
     W_DEFS,
     W_FP_BUSY,
+    W_LAST_STOP,
     W_LATENCY,
     W_NEXT_STOP,
     W_PARAMS,
@@ -130,7 +131,8 @@ def intern_state(machine: int, row: int) -> int:
         put32(states, number * S_COLUMNS + column, get32(row, column))
     put32(table, slot, number + 1)
     if number + 2 >= get(machine, W_STATE_CAPACITY):
-        put(machine, W_NEXT_STOP, -1)  # Python makes room at the next block
+        put(machine, W_NEXT_STOP, -1)
+        put(machine, W_LAST_STOP, -1)  # Python makes room at the next block
     return number
 
 
@@ -188,6 +190,7 @@ def find_transition(machine: int, key: int, variant: int, block: int, edge: int)
     put32(table, slot, number + 1)
     if number + 2 >= get(machine, W_TRANSITION_CAPACITY):
         put(machine, W_NEXT_STOP, -1)
+        put(machine, W_LAST_STOP, -1)
     return number
 
 

@@ -243,7 +243,7 @@ class _Run:
         self.uc.emu_stop()
 
     def _want_divide_traps(self) -> None:
-        self.machine[Word.NEXT_STOP] = -1
+        self.machine[Word.NEXT_STOP] = self.machine[Word.LAST_STOP] = -1
 
     def _on_interrupt(self, uc: Any, number: int, _data: Any) -> None:
         try:
@@ -330,7 +330,9 @@ class _Run:
             if self.system.divide_by_zero_traps and not self.divides_armed:
                 self._arm_divides()
             now_ticks = int(machine[Word.CYCLES])
-            machine[Word.NEXT_STOP] = min(max_ticks, now_ticks + _SLICE_CYCLES * TICKS)
+            machine[Word.LAST_STOP] = min(max_ticks, now_ticks + _SLICE_CYCLES * TICKS)
+            # Registers that are copied want a look at every block.
+            machine[Word.NEXT_STOP] = machine[Word.LAST_STOP] if self.registers.in_place else -1
             machine[Word.REASON] = 0
             try:
                 uc.emu_start(pc | 1, RETURN_ADDRESS)
@@ -409,7 +411,7 @@ class _Run:
         """Run from a block's start to a faulting instruction without accounting."""
         if until is None or until == block:
             return
-        self.machine[Word.REASON], self.machine[Word.SPECIAL] = Reason.PASS, 1
+        self.machine[Word.REASON], self.machine[Word.NEXT_STOP] = Reason.PASS, -1
         try:
             self.uc.emu_start(block | 1, until)
         except unicorn.UcError:

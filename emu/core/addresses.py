@@ -24,7 +24,7 @@ from capstone import arm
 from emu.core.decode import PC, SP, Instruction, MemoryOperand, core_register
 
 LINE_BYTES = 32
-MAX_NODES = 240
+MAX_NODES = 238  # their numbers, from 16, fit a byte with 0xFF to spare
 _MASK = 0xFFFFFFFF
 
 
@@ -99,6 +99,7 @@ class AddressProgram:
         unresolved_count: those whose address is not.
         predicated_count: those counted as executed because their condition is unknown.
         stack_delta_bytes: lowest stack pointer within the block, relative to its entry (0 or less).
+        stack_known: the stack pointer at the end is its value at the entry plus a constant.
     """
 
     nodes: tuple[Node, ...]
@@ -108,6 +109,7 @@ class AddressProgram:
     unresolved_count: int
     predicated_count: int
     stack_delta_bytes: int
+    stack_known: bool = True
 
 
 _ALWAYS = arm.ARM_CC_AL
@@ -444,6 +446,7 @@ def analyse_addresses(instructions: Sequence[Instruction]) -> AddressProgram:
     placed: list[tuple[int, int]] = []
     resolved = unresolved = predicated = 0
     lowest = 0
+    stack_known = True
     for row, instruction in enumerate(instructions):
         memory = instruction.memory
         place = (-1, 0)
@@ -481,9 +484,10 @@ def analyse_addresses(instructions: Sequence[Instruction]) -> AddressProgram:
         if stack is not None and stack.terms == ((SP, 1),):
             delta = stack.const - (1 << 32) if stack.const >> 31 else stack.const
             lowest = min(lowest, delta)
+        stack_known = stack is not None and stack.terms == ((SP, 1),)
     nodes, groups_out = _needed(symbolic.nodes, order)
     return AddressProgram(
-        nodes, groups_out, tuple(placed), resolved, unresolved, predicated, lowest
+        nodes, groups_out, tuple(placed), resolved, unresolved, predicated, lowest, stack_known
     )
 
 
