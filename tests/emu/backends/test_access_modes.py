@@ -48,7 +48,8 @@ def test_reconstructed_and_hooked_accesses_give_the_same_cycles(
     counted = fast.accesses.reconstructed_count + fast.accesses.unresolved_count
     skipped = fast.accesses.predicated_count
     assert exact.accesses.hooked_count <= counted
-    assert counted - exact.accesses.hooked_count <= max(skipped, counted * 0.12)
+    doubles = counted * 0.002  # one access to the emulator, two words to the model
+    assert counted - exact.accesses.hooked_count <= skipped + doubles
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
