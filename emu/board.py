@@ -24,7 +24,7 @@ class RegionTiming:
         code_fill_overhead_cycles: the same for an I-cache line fill.
         store_miss_cycles: core cycles a store that misses the D-cache stalls, visible part only.
         eviction_cycles: core cycles a dirty line written back to this region stalls, visible.
-        uncached_read_cycles: core cycles an uncached read stalls beyond `(wait_states + 1) * ratio`.
+        uncached_read_cycles: core cycles an uncached read stalls past `(wait_states + 1) * ratio`.
         uncached_write_cycles: the same for an uncached write that the store buffer cannot hide.
     """
 

@@ -32,7 +32,7 @@ from emu.backends.layout import (
 from emu.backends.transitions import rebuild_hashes
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
-from emu.core.decode import ALWAYS, SP, Attribute, End, Instruction, decode_block
+from emu.core.decode import ALWAYS, SP, Attribute, End, Instruction, MemoryOperand, decode_block
 from emu.core.pipeline import (
     D_COLUMNS,
     D_ISSUE,
@@ -122,6 +122,11 @@ def cluster_accesses(accesses: list[Access]) -> list[tuple[int, int, bool, int, 
     return clusters
 
 
+def splits_by_eight(memory: MemoryOperand) -> bool:
+    """Whether timing asks if the address is a multiple of eight, not only how banks differ."""
+    return memory.is_store and memory.words > 1 and memory.words % 2 == 0
+
+
 def variant_masks(
     instructions: tuple[Instruction, ...], program: AddressProgram
 ) -> list[tuple[int, bool]]:
@@ -145,6 +150,8 @@ def variant_masks(
                 masks[group] |= memory.word_bytes - 1
             if memory.is_store and memory.word_bytes < 4:
                 narrow[group] = True
+            if splits_by_eight(memory):
+                masks[group] |= 4
         if plain and not memory.is_store:
             if previous is not None and previous >= 0 and group >= 0:
                 masks[group] |= 7
@@ -374,6 +381,8 @@ class CodeStore:
                 if row[Grp.KA] == 1 and group.predicate < 0:
                     what |= GROUP_PLAIN
             row[Grp.WHAT] = what
+        if any(i.memory is not None and splits_by_eight(i.memory) for i in instructions):
+            flip = 0  # which bank is which matters here
         return self.groups.extend(rows), flip
 
     def _add_group(self, row: npt.NDArray[np.int64], group: Group, first_row: int) -> None:

@@ -83,6 +83,7 @@ from emu.backends.constants import (
     W_CYCLES,
     W_DCACHE_ACCESSES,
     W_DCACHE_ON,
+    W_DIVIDE_TRAP,
     W_DSETS,
     W_DTAGS,
     W_EMU_STOP,
@@ -96,10 +97,10 @@ from emu.backends.constants import (
     W_HOOKED,
     W_HOOKED_COUNT,
     W_ICACHE_ON,
+    W_ILRU,
     W_INSTRUCTIONS,
     W_LAST_STOP,
     W_LOOKUP,
-    W_LRU,
     W_MODE,
     W_NEXT_STOP,
     W_PAGES,
@@ -159,7 +160,7 @@ def fetch_block(machine: int, number: int, flags: int, address: int, size: int) 
     if (flags & F_IN_CODE_CACHE) != 0 and get(machine, W_ICACHE_ON) != 0:
         ticks = icache_walk(machine, first, last, region)
         put(cold, at + K_ICACHE_TICKS, get(cold, at + K_ICACHE_TICKS) + ticks)
-        if get(machine, W_LRU) == 0:
+        if get(machine, W_ILRU) == 0:
             put(get(machine, W_BLOCKS), number * B_COLUMNS + B_EPOCH, get(machine, W_EPOCH))
         return ticks
     regions = get(machine, W_REGIONS)
@@ -497,7 +498,7 @@ def on_access(handle: int, kind: int, address: int, size: int, value: int, user:
 def on_divide(handle: int, address: int, size: int, user: int) -> None:  # noqa: ARG001  # unicorn's signature
     """Before a division whose zero divisor traps; `user` holds (words, divisor's register)."""
     machine = get(user, 0)
-    if get(machine, W_REASON) == REASON_PASS:
+    if get(machine, W_REASON) == REASON_PASS or get(machine, W_DIVIDE_TRAP) == 0:
         return
     copy_registers(machine, handle)
     if load_u32(get(machine, W_REGISTERS) + 4 * get(user, 1)) == 0:

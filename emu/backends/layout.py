@@ -38,7 +38,8 @@ class Word(IntEnum):
     SHADOW_DEPTH = auto()
     FRAME_DEPTH = auto()
     ICACHE_EPOCH = auto()
-    LRU = auto()
+    ILRU = auto()  # 1: replace the line unused for longest, 0: pseudo-random
+    DLRU = auto()
     HOOKED = auto()  # 1: data accesses come from memory hooks
     ICACHE_ON = auto()
     GROUPS = auto()  # int64 [n, Grp]
@@ -57,6 +58,7 @@ class Word(IntEnum):
     EMU_STOP = auto()  # address of uc_emu_stop
     BATCH_IDS = auto()
     BATCH_POINTERS = auto()
+    DIVIDE_TRAP = auto()  # 1: a zero divisor stops the run
     SKIP_SYNC = auto()  # offset of a flag in the emulator that skips a slow restore, 0: unknown
     # Addresses of arrays
     COLD_BLOCKS = auto()  # int64 [n, Cold]

@@ -18,6 +18,7 @@ from emu.backends.constants import (
     W_ART_PREFETCH,
     W_ATTRIBUTES,
     W_DDIRTY,
+    W_DLRU,
     W_DMISSES,
     W_DSETS,
     W_DSTAMPS,
@@ -25,12 +26,12 @@ from emu.backends.constants import (
     W_DWAYS,
     W_EPOCH,
     W_EVICTIONS,
+    W_ILRU,
     W_IMISSES,
     W_ISETS,
     W_ISTAMPS,
     W_ITAGS,
     W_IWAYS,
-    W_LRU,
     W_RANDOM,
     W_REGIONS,
     W_STAMP,
@@ -47,12 +48,12 @@ def region_at(machine: int, address: int) -> int:
 
 
 @compiled
-def choose_way(machine: int, tags: int, stamps: int, base: int, ways: int) -> int:
+def choose_way(machine: int, tags: int, stamps: int, base: int, ways: int, lru: int) -> int:
     """The way to replace: an empty one, else by the board's policy."""
     for way in range(ways):
         if get32(tags, base + way) == 0:
             return way
-    if get(machine, W_LRU) != 0:
+    if lru != 0:
         oldest = 0
         for way in range(1, ways):
             if get(stamps, base + way) < get(stamps, base + oldest):
@@ -72,7 +73,7 @@ def dcache_miss(machine: int, line: int, region: int, is_store: bool) -> int:
     ways = get(machine, W_DWAYS)
     base = (line & (get(machine, W_DSETS) - 1)) * ways
     put(machine, W_DMISSES, get(machine, W_DMISSES) + 1)
-    way = choose_way(machine, tags, stamps, base, ways)
+    way = choose_way(machine, tags, stamps, base, ways, get(machine, W_DLRU))
     ticks = 0
     if get32(tags, base + way) != 0 and get8(dirty, base + way) != 0:
         put(machine, W_EVICTIONS, get(machine, W_EVICTIONS) + 1)
@@ -99,7 +100,7 @@ def dcache_access(machine: int, line: int, region: int, is_store: bool) -> int:
         if get32(tags, base + way) == wanted:
             if is_store:
                 put8(get(machine, W_DDIRTY), base + way, 1)
-            if get(machine, W_LRU) != 0:
+            if get(machine, W_DLRU) != 0:
                 put(machine, W_STAMP, get(machine, W_STAMP) + 1)
                 put(get(machine, W_DSTAMPS), base + way, get(machine, W_STAMP))
             return 0
@@ -120,12 +121,12 @@ def icache_walk(machine: int, first_line: int, last_line: int, region: int) -> i
             if get32(tags, base + way) == line + 1:
                 found = way
         if found < 0:
-            found = choose_way(machine, tags, stamps, base, ways)
+            found = choose_way(machine, tags, stamps, base, ways, get(machine, W_ILRU))
             put32(tags, base + found, line + 1)
             put(machine, W_IMISSES, get(machine, W_IMISSES) + 1)
             put(machine, W_EPOCH, get(machine, W_EPOCH) + 1)
             ticks += get(get(machine, W_REGIONS), region * R_COLUMNS + R_IFILL)
-        if get(machine, W_LRU) != 0:
+        if get(machine, W_ILRU) != 0:
             put(machine, W_STAMP, get(machine, W_STAMP) + 1)
             put(stamps, base + found, get(machine, W_STAMP))
     return ticks

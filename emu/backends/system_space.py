@@ -127,9 +127,10 @@ class SystemSpace:
         machine[Word.ICACHE_ON] = int(bool(value & CCR_IC) and chip.icache.enabled)
         machine[Word.DCACHE_ON] = int(bool(value & CCR_DC) and chip.dcache.enabled)
         machine[Word.FAST_DATA] = int(
-            machine[Word.DCACHE_ON] and chip.dcache.ways == 4 and not machine[Word.LRU]
+            machine[Word.DCACHE_ON] and chip.dcache.ways == 4 and not machine[Word.DLRU]
         )
         machine[Word.ICACHE_EPOCH] += 1
+        machine[Word.DIVIDE_TRAP] = int(bool(value & CCR_DIV_0_TRP))
         if value & CCR_DIV_0_TRP:
             self._on_divide_trap()
 

@@ -150,7 +150,8 @@ class _Run:
         self.system.attach_tags(itags, dtags, dirty)
         machine[Word.ISETS], machine[Word.IWAYS] = chip.icache.sets, chip.icache.ways
         machine[Word.DSETS], machine[Word.DWAYS] = chip.dcache.sets, chip.dcache.ways
-        machine[Word.LRU] = int("lru" in (chip.icache.replacement, chip.dcache.replacement))
+        machine[Word.ILRU] = int(chip.icache.replacement == "lru")
+        machine[Word.DLRU] = int(chip.dcache.replacement == "lru")
         machine[Word.RANDOM] = 12345
         accelerator = chip.accelerator
         machine[Word.ART_ON] = int(accelerator is not None and accelerator.enabled)
@@ -266,10 +267,10 @@ class _Run:
                 self._end("exited")
                 return
             elif number == 3 and pc < 0xFFFFFF00:  # a prefetch abort
-                path = self._call_path(pc)
-                self.fault = self.faults.memory(
-                    unicorn_const.UC_MEM_FETCH_UNMAPPED, pc, 2, pc, path
-                )
+                mapped = self.memory.at(pc) is not None
+                c = unicorn_const
+                access = c.UC_MEM_FETCH_PROT if mapped else c.UC_MEM_FETCH_UNMAPPED
+                self.fault = self.faults.memory(access, pc, 2, pc, self._call_path(pc))
             else:
                 self.fault = self.faults.exception(number, pc, self._call_path(pc))
             self._end("fault")

@@ -14,7 +14,7 @@ base in the same block is not seen. The exact mode of the machine measures the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -118,6 +118,14 @@ _SHIFT_IMMEDIATE = {
 }  # fmt: skip
 
 
+_FOLDED: dict[Op, Callable[[int, int], int]] = {
+    Op.AND_IMM: lambda value, imm: value & imm,
+    Op.ORR_IMM: lambda value, imm: value | imm,
+    Op.EOR_IMM: lambda value, imm: value ^ imm,
+    Op.LSR_IMM: lambda value, imm: value >> imm,
+}
+
+
 class _Symbolic:
     """Runs a block over symbolic values. `None` is a value nobody can know at block entry."""
 
@@ -126,6 +134,7 @@ class _Symbolic:
         self.known: dict[Node, int] = {}
         self.registers: list[Value | None] = [Value(0, ((n, 1),)) for n in range(15)]
         self.flags: tuple[Value, Value] | None = None  # compared pair
+        self.only_zero_and_sign = False  # after logic, carry and overflow are somebody else's
         self.stores: list[tuple[Value, int, Value | None]] = []
 
     # Values
@@ -182,6 +191,8 @@ class _Symbolic:
         return None if index < 0 else index
 
     def unary(self, op: Op, value: Value | None, imm: int) -> Value | None:
+        if value is not None and not value.terms and op in _FOLDED:
+            return self.constant(_FOLDED[op](value.const, imm))
         index = self.index_of(value)
         return None if index is None else self.wrap(self.node(op, index, -1, imm))
 
@@ -264,9 +275,14 @@ class _Symbolic:
         )
 
 
+_ZERO_OR_SIGN = (arm.ARM_CC_EQ, arm.ARM_CC_NE, arm.ARM_CC_MI, arm.ARM_CC_PL)
+
+
 def _condition(symbolic: _Symbolic, condition: int) -> int | None:
     """Value index of an IT slot's condition, None when the flags are not known."""
     if symbolic.flags is None:
+        return None
+    if symbolic.only_zero_and_sign and condition not in _ZERO_OR_SIGN:
         return None
     a, b = (symbolic.index_of(value) for value in symbolic.flags)
     if a is None or b is None:
@@ -291,6 +307,7 @@ def _execute(symbolic: _Symbolic, instruction: Instruction) -> None:
             symbolic.registers[register] = result if len(core) == 1 and not compares else None
         if any(register == 16 for register, _, _ in instruction.defs):
             symbolic.flags = None
+            symbolic.only_zero_and_sign = name not in ("cmp", "sub")
             zero = symbolic.constant(0)
             if name == "cmp":
                 right = symbolic.operand(insn.operands[1], instruction)
@@ -313,7 +330,7 @@ def _execute(symbolic: _Symbolic, instruction: Instruction) -> None:
                 masked = symbolic.logic(
                     Op.AND, Op.AND_IMM, left, symbolic.operand(insn.operands[1], instruction)
                 )
-                if masked is not None and instruction.name == "tst":
+                if masked is not None:
                     symbolic.flags = (masked, zero)
             elif name in ("and", "orr", "eor", "mov", "lsl", "lsr", "asr") and result is not None:
                 symbolic.flags = (result, zero)
@@ -370,7 +387,9 @@ def _result(symbolic: _Symbolic, instruction: Instruction) -> Value | None:
     operands = list(insn.operands)
     if not operands:
         return None
-    if name in ("movt",) or instruction.text.startswith("movt"):
+    if name == "adr":  # relative to the aligned program counter
+        return symbolic.constant(((instruction.address + 4) & ~3) + operands[-1].imm)
+    if instruction.text.startswith("movt"):
         low = symbolic.unary(Op.AND_IMM, symbolic.operand(operands[0], instruction), 0xFFFF)
         return symbolic.add(low, symbolic.constant(operands[1].imm << 16))
     if name in ("mov", "movw", "cpy", "uxtb", "uxth", "sxtb", "sxth", "mvn", "neg"):

@@ -163,6 +163,8 @@ _STORES = {
     "str": 4, "strt": 4, "strb": 1, "strbt": 1, "strh": 2, "strht": 2,
     "strex": 4, "strexb": 1, "strexh": 2,
 }  # fmt: skip
+# What capstone calls by another name in some encodings.
+_OTHER_NAMES = {"movs": "mov", "fmdhr": "vmov", "fmdlr": "vmov", "fmrdh": "vmov", "fmrdl": "vmov"}
 _HINTS = frozenset({"nop", "hint", "yield", "sev", "wfe", "wfi", "pld", "pldw", "pli", "dbg"})
 _FP_THREE = {
     "vadd": Producer.FP_ADD, "vsub": Producer.FP_ADD, "vabs": Producer.FP_MOVE,
@@ -225,6 +227,11 @@ def _is_shifted_constant(mnemonic: str, value: int, size_bytes: int) -> bool:
     return value > 0xFF and value not in (low * 0x00010001, high * 0x01000100, low * 0x01010101)
 
 
+def _sets_flags(name: str, mnemonic: str) -> bool:
+    """From the mnemonic: capstone says that every adc sets flags."""
+    return mnemonic.partition(".")[0].startswith(name + "s")
+
+
 class _Builder:
     """Collects one instruction's uses and defs."""
 
@@ -256,6 +263,7 @@ def decode_instruction(insn: Any, table: TimingTable) -> Instruction:
     """Classify one capstone instruction."""
     build = _Builder(insn)
     name = _decoder.insn_name(insn.id) or insn.mnemonic
+    name = _OTHER_NAMES.get(name, name)
     mnemonic = insn.mnemonic
     if not _decode_core(build, name, mnemonic, table):
         _decode_fpu(build, name, mnemonic)
@@ -292,14 +300,15 @@ def _decode_core(build: _Builder, name: str, mnemonic: str, table: TimingTable) 
     if name in _SIMPLE_EARLY or name in _LATE_ALU:
         _decode_alu(build, name, mnemonic)
     elif name in _PLAIN_SHIFT:
-        sources = registers[1:] if len(registers) > 1 else registers
+        # `lsls r0, r1` and `lsl r0, #3` shift their own destination.
+        sources = registers if len(operands) == 2 and name != "rrx" else registers[1:]
         for register in sources:
             build.use(register, Need.L)
         if name == "rrx":
             build.uses.append((FLAGS, Need.FL))
         build.make(registers[0], Producer.LATE_ALU)
         build.attributes |= Attribute.EARLY_ANY
-        if insn.update_flags:
+        if _sets_flags(name, mnemonic):
             build.make_flags(Producer.LATE_ALU)
     elif (
         name in _EARLY_SOURCE_BITFIELD or name in ("bfi", "pkhbt", "pkhtb") or name in _EXTRACT_ADD
@@ -331,7 +340,7 @@ def _decode_core(build: _Builder, name: str, mnemonic: str, table: TimingTable) 
         if name in _MULTIPLY_ACCUMULATE:
             build.use(registers[3], Need.C)
         build.make(registers[0], Producer.MULTIPLY)
-        if insn.update_flags:
+        if _sets_flags(name, mnemonic):
             build.make_flags(Producer.MULTIPLY)
     elif name in _MULTIPLY_LONG or name in _MULTIPLY_LONG_ACCUMULATE:
         build.attributes |= Attribute.MULTIPLY
@@ -357,6 +366,8 @@ def _decode_core(build: _Builder, name: str, mnemonic: str, table: TimingTable) 
         for op in operands:
             if op.type == arm.ARM_OP_MEM:
                 build.use(op.mem.base, Need.A)
+                if op.mem.index:
+                    build.use(op.mem.index, Need.A)
     elif name in ("dsb", "dmb", "isb", "cps", "mrs", "msr", "svc", "bkpt", "udf", "clrex"):
         build.attributes |= Attribute.SINGLE
         params = table.params
@@ -372,6 +383,8 @@ def _decode_core(build: _Builder, name: str, mnemonic: str, table: TimingTable) 
             build.make(registers[0], Producer.LATE_ALU)
         elif name == "msr" and registers:
             build.use(registers[-1], Need.L)
+            if "psr" in insn.op_str:
+                build.make_flags(Producer.LATE_ALU)
     else:
         return False
     return True
@@ -400,6 +413,8 @@ def _decode_alu(build: _Builder, name: str, mnemonic: str) -> None:
             build.use(op.reg, Need.E)
             if op.shift.type >= arm.ARM_SFT_ASR_REG:
                 build.use(op.shift.value, Need.E)
+            elif op.shift.type == arm.ARM_SFT_RRX:
+                build.uses.append((FLAGS, Need.FL))
         else:
             build.use(op.reg, Need.X if shifted else Need.L)
     if name in ("adc", "sbc"):
@@ -410,7 +425,7 @@ def _decode_alu(build: _Builder, name: str, mnemonic: str) -> None:
         build.attributes |= Attribute.EARLY_OLDER
     if not compares:
         build.make(operands[0].reg, Producer.LATE_ALU)
-    if insn.update_flags or compares:
+    if compares or _sets_flags(name, mnemonic):
         build.make_flags(Producer.LATE_ALU)
 
 
@@ -636,6 +651,10 @@ def _decode_fpu(build: _Builder, name: str, mnemonic: str) -> None:
         for register in registers:
             build.use(register, Need.F)
         build.defs.append((FP_STATUS, Producer.FP_FLAGS, 0))
+    elif name == "vmsr":
+        build.attributes |= Attribute.FP_TRANSFER
+        build.use(registers[-1], Need.L)
+        build.defs.append((FP_STATUS, Producer.FP_FROM_CORE, 0))
     elif name in ("fmstat", "vmrs"):
         build.attributes |= Attribute.FP_TRANSFER
         build.uses.append((FP_STATUS, Need.F))

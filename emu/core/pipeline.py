@@ -69,7 +69,7 @@ P_MISPREDICT, P_MISPREDICT_EARLY = int(Param.MISPREDICT), int(Param.MISPREDICT_E
 P_EARLY_AGE, P_REDIRECT = int(Param.EARLY_AGE), int(Param.DECODE_REDIRECT)
 P_UNALIGNED_OLDER, P_UNALIGNED_YOUNGER = int(Param.UNALIGNED_OLDER), int(Param.UNALIGNED_YOUNGER)
 P_UNALIGNED_STORE, P_NARROW_STORE = int(Param.UNALIGNED_STORE), int(Param.NARROW_STORE)
-P_STORE_ENTRIES = int(Param.STORE_ENTRIES)
+P_STORE_ENTRIES, P_STM_UNALIGNED = int(Param.STORE_ENTRIES), int(Param.STM_UNALIGNED)
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def simulate_block(
             elif rows[index, I_WRITES] + open_writes > params[P_WRITE_PORTS]:
                 pair = False
         issue = time if pair else time + 1
-        if busy_until > issue:
+        if busy_until > issue and not pair:
             issue = busy_until
         structural = issue
 
@@ -292,15 +292,22 @@ def simulate_block(
 
         is_older = not (pair and issue == before)
         time = issue
-        busy_until = time + rows[index, I_CYCLES]
-        if rows[index, I_CYCLES] == 1:
-            busy_until = 0
+        # A pair beside an unaligned access does not end the wait that the access began.
+        held_until = busy_until if pair and issue == before else 0
+        busy_until = 0
+        if rows[index, I_CYCLES] > 1:
+            busy_until = time + rows[index, I_CYCLES]
+            if (attr & A_STORE) != 0 and (rows[index, I_WORDS] & 1) == 0 and (low & 4) != 0:
+                busy_until += params[P_STM_UNALIGNED]
+        elif (attr & A_STORE) != 0 and rows[index, I_WORDS] == 2 and (low & 4) != 0:
+            busy_until = time + 1 + params[P_STM_UNALIGNED]
         if group >= 0 and (low & (rows[index, I_WORD] - 1)) != 0:
             if rows[index, I_WORDS] > 1 or (attr & A_FP_TRANSFER) != 0:
                 return FAULT_UNALIGNED - (index - first)
             if (attr & A_LOAD) != 0:
                 extra = params[P_UNALIGNED_OLDER] if is_older else params[P_UNALIGNED_YOUNGER]
                 busy_until = time + 1 + extra
+        busy_until = max(busy_until, held_until)
 
         # Results. Early or late ALU is decided here, by slot and by when the operands came.
         early = (attr & A_EARLY_OLDER) != 0 and is_older
@@ -350,7 +357,11 @@ def simulate_block(
     for register in range(REGISTER_COUNT):
         age = time - times[register]
         kind = kinds[register]
-        if kind != 0 and age < settled[kind]:
+        # How a branch resolves depends on the age of its flags or register beyond any latency.
+        keep = settled[kind]
+        if register <= FLAGS and keep < params[P_EARLY_AGE]:
+            keep = params[P_EARLY_AGE]
+        if kind != 0 and age < keep:
             out[register] = kind * _AGE_SPAN + age + _AGE_BIAS
     if slot_open:
         out[S_OPEN] = 1
@@ -361,7 +372,7 @@ def simulate_block(
     out[S_BUSY] = max(0, busy_until - time)
     out[S_FP_BUSY] = max(0, fp_free - time)
     out[S_DIVIDE] = max(0, divide_free - time)
-    out[S_LEAD] = min(max(0, time - chunk_time), queue - 1)
+    out[S_LEAD] = min(max(0, time - chunk_time), queue)
     out[S_DRAIN0] = drain0
     out[S_DRAIN1] = drain1
     if last > first and (rows[last - 1, I_ATTR] & A_BRANCH) != 0:

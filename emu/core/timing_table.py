@@ -6,6 +6,7 @@ the YAML file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -95,6 +96,7 @@ class Param(IntEnum):
     EXCEPTION_ENTRY = 20
     ART_HIT = 21
     ART_MISS_OVERHEAD = 22
+    STM_UNALIGNED = 23
 
 
 _PARAM_KEYS: dict[Param, tuple[str, str]] = {
@@ -114,6 +116,7 @@ _PARAM_KEYS: dict[Param, tuple[str, str]] = {
     Param.UNALIGNED_STORE: ("memory", "unaligned_store_drain_cycles"),
     Param.NARROW_STORE: ("memory", "narrow_tcm_store_drain_cycles"),
     Param.STORE_ENTRIES: ("memory", "store_buffer_entries_count"),
+    Param.STM_UNALIGNED: ("memory", "even_store_multiple_off_eight_bytes_cycles"),
     Param.BARRIER: ("system", "barrier_cycles"),
     Param.INSTRUCTION_BARRIER: ("system", "instruction_barrier_cycles"),
     Param.SPECIAL_REGISTER: ("system", "special_register_cycles"),
@@ -151,6 +154,25 @@ def _source(file: str, key: str, table: dict[str, Any]) -> str:
     return source
 
 
+def _cycles(file: str, key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BoardError(f"{file}: '{key}' is {value!r}; a whole number, 0 or more, is wanted.")
+    return value
+
+
+def _refuse_unread(file: str, data: dict[str, Any], groups: Iterable[str]) -> None:
+    """A key that nothing reads is a mistake, not a remark."""
+    known = {"name", "latency_cycles", "fp_busy_cycles", *groups}
+    unread = [key for key in data if key not in known]
+    read = set(_PARAM_KEYS.values())
+    for group in groups:
+        unread += [
+            f"{group}.{key}" for key in data[group] if key != "source" and (group, key) not in read
+        ]
+    if unread:
+        raise BoardError(f"{file}: '{unread[0]}' is not known. Remove it or correct its name.")
+
+
 @cache
 def load_timing_table(core: str) -> TimingTable:
     """Read `boards/cores/{core}.yaml`.
@@ -177,17 +199,25 @@ def load_timing_table(core: str) -> TimingTable:
             for row, values in table.items():
                 if row in ("needs", "source"):
                     continue
-                latency[Producer[row.upper()], needs] = values
+                if not isinstance(values, list) or len(values) != len(needs):
+                    raise BoardError(
+                        f"{file}: row '{row}' of '{group}' needs {len(needs)} numbers, one for "
+                        f"each of {', '.join(table['needs'])}."
+                    )
+                latency[Producer[row.upper()], needs] = [
+                    _cycles(file, row, value) for value in values
+                ]
         busy = np.zeros(len(Producer), np.int64)
         sources.append(("fp_busy_cycles", _source(file, "fp_busy_cycles", data["fp_busy_cycles"])))
         for row, value in data["fp_busy_cycles"].items():
             if row != "source":
-                busy[Producer[row.upper()]] = value
+                busy[Producer[row.upper()]] = _cycles(file, row, value)
         params = np.zeros(len(Param), np.int64)
         for param, (group, key) in _PARAM_KEYS.items():
-            params[param] = data[group][key]
+            params[param] = _cycles(file, key, data[group][key])
         groups = dict.fromkeys(group for group, _ in _PARAM_KEYS.values())
         sources += [(group, _source(file, group, data[group])) for group in groups]
+        _refuse_unread(file, data, groups)
     except KeyError as error:
         raise BoardError(f"{file}: {error} is missing or not a known row.") from None
     settled = np.maximum(latency.max(axis=1), busy)

@@ -32,12 +32,7 @@ F746_ONLY = {"no_execute"}
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        pytest.param(kind, marks=pytest.mark.xfail(strict=True, reason="told as unmapped_fetch"))
-        if kind == "no_execute"
-        else kind
-        for kind in FAULTS
-    ],
+    tuple(FAULTS),
 )
 @pytest.mark.parametrize("accesses", ["reconstruct", "hook"])
 def test_each_fault_stops_with_its_kind_and_place(bench: Bench, kind: str, accesses: str) -> None:
@@ -83,7 +78,6 @@ def test_registers_are_those_of_the_fault(bench: Bench) -> None:
     assert fault.address == 0x90000000
 
 
-@pytest.mark.xfail(strict=True, reason="a trap once armed stays armed")
 def test_a_division_by_zero_that_nobody_traps_gives_zero(bench: Bench) -> None:
     source = "volatile int zero; int main(void) { REG(0xE000ED14) &= ~16u; return 7 / zero; }"
     done = bench.run(source)

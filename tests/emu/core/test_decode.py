@@ -148,7 +148,6 @@ def test_how_control_leaves(code: str, end: End) -> None:
         pytest.param("00ee101b", 1, id="vmov_to_half_a_double_reads_r1"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="known gap of the decoder")
 def test_every_source_is_a_use(code: str, register: int) -> None:
     (instruction,) = decode_block(bytes.fromhex(code), ADDRESS, table())
     assert register in {number for number, _ in instruction.uses}
@@ -162,7 +161,6 @@ def test_every_source_is_a_use(code: str, register: int) -> None:
         pytest.param("00ee101b", {18, 19}, id="vmov_to_half_a_double"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="known gap of the decoder")
 def test_every_destination_is_a_def(code: str, registers: set[int]) -> None:
     (instruction,) = decode_block(bytes.fromhex(code), ADDRESS, table())
     assert {number for number, _, _ in instruction.defs} == registers

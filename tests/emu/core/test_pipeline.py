@@ -334,7 +334,6 @@ def test_an_unaligned_multiple_access_is_told_by_its_row() -> None:
     assert result == -3
 
 
-@pytest.mark.xfail(strict=True, reason="flags older than every latency are forgotten at a cut")
 def test_a_cut_does_not_make_flags_early() -> None:
     """cmp, five nops, beq: the flags are two cycles old, cut before the branch or not."""
     body = decode(bytes.fromhex("8842" + 4 * NOP + "00d0"))
@@ -344,7 +343,6 @@ def test_a_cut_does_not_make_flags_early() -> None:
     assert (cut == whole).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the lead of fetch is kept up to one less than the queue")
 def test_a_cut_does_not_shorten_the_lead_of_fetch() -> None:
     """smull, two stores that wait for it, then code of the next eight bytes."""
     body = decode(bytes.fromhex("82fb0301" + 2 * "8850" + "0120"))
