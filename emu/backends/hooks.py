@@ -279,6 +279,7 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
             lookup = place & PLACE_CACHEABLE != 0 and get(machine, W_FAST_DATA) != 0
         else:
             lookup = False
+        present = -1  # the line looked up last, which neighbouring clusters share
         packed = get(groups, clusters_at)
         into = (packed & U32) * C_COLUMNS
         end = into + (packed >> 32) * C_COLUMNS
@@ -287,13 +288,15 @@ def data_accesses(machine: int, program: int, with_caches: bool) -> tuple[int, i
             address = (base + where) & U32
             last = (address + ((where >> 32) & 0xFF)) & U32
             # Nearly every access is a load that hits: settle it without a call.
+            line = address >> 5
             if (
                 lookup
                 and where & (1 << 40) == 0
-                and four_way_hit(tags, sets, address >> 5)
-                and ((last >> 5) == (address >> 5) or four_way_hit(tags, sets, last >> 5))
+                and (line == present or four_way_hit(tags, sets, line))
+                and ((last >> 5) == line or four_way_hit(tags, sets, last >> 5))
             ):
                 accesses += where >> 48
+                present = last >> 5
             else:
                 ticks += touch(
                     machine, address, last, where >> 48, where & (1 << 40) != 0,
