@@ -172,7 +172,7 @@ def read_tree(path: Path, label: str) -> Mapping:
 def _read_text(path: Path, label: str) -> str:
     try:
         if path.is_dir():
-            raise BoardError(f"{label}:1: this is a directory; name the board file in it.")
+            raise BoardError(f"{label}: this is a directory; name the board file in it.")
         size_bytes = path.stat().st_size
         if size_bytes > _LARGEST_FILE_BYTES:
             raise BoardError(
@@ -182,10 +182,10 @@ def _read_text(path: Path, label: str) -> str:
         with path.open("rb") as stream:  # bounded also where st_size says nothing, as for a device
             data = stream.read(_LARGEST_FILE_BYTES)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise BoardError(f"{label}:1: there is no such file.") from error
+        raise BoardError(f"{label}: there is no such file.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BoardError(f"{label}:1: the file cannot be read: {reason}.") from error
+        raise BoardError(f"{label}: the file cannot be read: {reason}.") from error
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

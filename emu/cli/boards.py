@@ -112,6 +112,8 @@ def check(
     if list_assumed:
         for board in loaded:
             _stdout().print(_assumed_table(board), "")
+        for core in dict.fromkeys(board.chip.core for board in loaded):
+            _stdout().print(_core_table(core), "")
     console = _stderr()
     for board in loaded:
         kinds = Counter(_kind(fact) for fact in board.assumptions)
@@ -270,6 +272,25 @@ def _assumed_table(board: Board) -> Table:
         why = Text.assemble(source, (f"\n{file}:{min(numbers.values())}", "dim"))
         table.add_row("\n".join(numbers), why, end_section=True)
     return table
+
+
+def _core_table(core: str) -> Table:
+    """Groups of the core's timing table that rest on more than documents."""
+    # Late: the other commands read no timing table.
+    from emu.core.timing_table import load_timing_table
+
+    table = _table()
+    table.add_column(f"{core}: group of numbers", ratio=3, overflow="fold")
+    table.add_column("why", ratio=4)
+    for key, source in load_timing_table(core).sources:
+        if "assumed:" in source or _holds_fit(source):
+            why = Text.assemble(source, (f"\nboards/cores/{core}.yaml", "dim"))
+            table.add_row(key, why, end_section=True)
+    return table
+
+
+def _holds_fit(source: str) -> bool:
+    return "fitted:" in source and "fitted: none" not in source
 
 
 def _short_key(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -13,11 +14,12 @@ import typer
 from typer.core import TyperGroup
 
 from emu.cli import compare, run
-from emu.errors import EmuError
+from emu.errors import EmuError, UsageError
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _EPILOG = (
     "Exit codes: 0 fine; 1 a limit or a baseline was exceeded; 2 usage or bad input; "
@@ -39,14 +41,17 @@ class _Group(TyperGroup):
             _say("Interrupted before there was a result.")
             code = EXIT_INTERRUPTED
         except BrokenPipeError:
-            # What reads us has gone. Python would complain once more when it flushes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_stdout()  # what reads us has gone
             code = EXIT_PIPE_CLOSED
         except (typer.Exit, typer.Abort):
             raise
         except Exception as defect:
             if _is_usage_error(defect):
                 raise
+            if isinstance(defect, OSError) and defect.errno in _DISK_ERRORS:
+                _discard_stdout()
+                _say(f"Cannot write all of the output: {defect.strerror}.")
+                raise typer.Exit(UsageError.exit_code) from defect
             if os.environ.get("EMU_DEBUG"):
                 traceback.print_exc()
             where = traceback.extract_tb(defect.__traceback__)[-1]
@@ -75,6 +80,11 @@ class _Boards(TyperGroup):
         group = typer.main.get_command(boards.app)
         assert isinstance(group, TyperGroup)
         return group
+
+
+def _discard_stdout() -> None:
+    """Forget what was not written: Python would complain once more when it flushes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_usage_error(error: Exception) -> bool:

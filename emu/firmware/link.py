@@ -15,10 +15,10 @@ from emu.board import Board
 from emu.errors import BuildError
 from emu.firmware.cache import BuildCache, sha256_texts
 from emu.firmware.compile import CompiledUnit
-from emu.firmware.diagnostics import displayed_place
+from emu.firmware.diagnostics import displayed, displayed_place
 from emu.firmware.library import Library
 from emu.firmware.linker import Layout, OutputSection, Window, plan_layout
-from emu.firmware.sources import SourceSet
+from emu.firmware.sources import SourceSet, find_definition
 from emu.firmware.toolchain import Toolchain, run_tool
 from emu.units import format_bytes
 
@@ -151,6 +151,11 @@ def _link_sentence(said: str, source_set: SourceSet, toolchain: Toolchain, board
             why = "There are no files and no input on the board; put the data into the program."
         elif toolchain.name == "zig" and any(symbol.startswith("_Z") for symbol in undefined):
             why = "It is a C++ name; C++ is not supported."
+        elif (near := find_definition(source_set, undefined[0])) is not None:
+            why = (
+                f"{displayed(near, source_set.root)} seems to define {undefined[0]} but was not "
+                "taken: give the files, or a folder with all of them at its top or in its src."
+            )
         else:
             why = "Add the source that defines it, or check the spelling."
         return f"{name} does not link: {shown}{rest} is not defined anywhere{where}. {why}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from emu.errors import BuildError, UsageError
 _C = (".c",)
 _ASSEMBLY = (".s", ".S")
 _CPP = (".cc", ".cpp", ".cxx", ".C", ".c++", ".hpp", ".ino")
+_MOST_SEARCHED_FILES = 300
+_MOST_SEARCHED_FOLDERS = 100
 _SKIPPED_FOLDERS = ("build", "out", "dist", "test", "tests", "cmake-build-debug")
 
 
@@ -115,3 +118,33 @@ def _from_folder(folder: Path) -> SourceSet:
         names=tuple(path.relative_to(folder).as_posix() for path in found),
         include_dirs=tuple(path for path in includes if path.is_dir()),
     )
+
+
+def find_definition(source_set: SourceSet, symbol: str) -> str | None:
+    """A source near the program that was not taken and seems to define `symbol`."""
+    written = re.compile(
+        rf"^\w[\w \t*()]*\b{re.escape(symbol)}\s*(?:\([^;{{}}]*\)\s*\{{|[\[=])".encode(),
+        re.MULTILINE,
+    )
+    for name in _untaken(source_set):
+        try:
+            if written.search((source_set.root / name).read_bytes()):
+                return name
+        except OSError:
+            continue
+    return None
+
+
+def _untaken(source_set: SourceSet) -> Iterator[str]:
+    """C files below the root that are no part of the program; a bounded search."""
+    files_count = 0
+    walk = os.walk(source_set.root)
+    for _, (base, inner, files) in zip(range(_MOST_SEARCHED_FOLDERS), walk, strict=False):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for file in sorted(files):
+            name = (Path(base) / file).relative_to(source_set.root).as_posix()
+            if file.endswith(_C) and name not in source_set.names:
+                files_count += 1
+                if files_count > _MOST_SEARCHED_FILES:
+                    return
+                yield name

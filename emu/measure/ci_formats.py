@@ -6,9 +6,17 @@ GitHub annotations, a Markdown summary, JUnit XML, and the JSON of github-action
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from emu.measure.compare import GATES, Comparison, FunctionChange, describe
+from emu.measure.compare import (
+    GATES,
+    Change,
+    Comparison,
+    FunctionChange,
+    describe,
+    describe_cause,
+)
 from emu.measure.quantity import format_change, format_quantity, numbers_of
 from emu.measure.report import Report
 
@@ -89,16 +97,22 @@ def junit_xml(comparison: Comparison) -> str:
             failure = ElementTree.SubElement(
                 case, "failure", message=_xml(describe(change, comparison)), type="regression"
             )
-            failure.text = _xml(
-                "\n".join(
-                    f"{item.name} {format_change('self_cycles', item.old_cycles, item.new_cycles)}"
-                    for item in comparison.functions[:_MOST_FUNCTIONS_COUNT]
-                )
-            )
+            failure.text = _xml("\n".join(_grown(change, comparison)[:_MOST_FUNCTIONS_COUNT]))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _grown(change: Change, comparison: Comparison) -> list[str]:
+    """What added to a number, largest first."""
+    if change.key.endswith("_bytes"):
+        return [describe_cause(item) for item in comparison.symbols_of(change)]
+    functions: Sequence[FunctionChange] = comparison.functions
+    if change.key == "instructions_count":
+        functions = [item for item in functions if item.difference_instructions]
+        functions.sort(key=lambda item: -abs(item.difference_instructions))
+    return [describe_cause(item, change.key) for item in functions]
 
 
 def benchmark_json(report: Report) -> str:
@@ -121,11 +135,16 @@ def benchmark_json(report: Report) -> str:
 
 def _function_row(item: FunctionChange) -> str:
     where = f" ({item.file}:{item.line})" if item.file else ""
+    old, new = (
+        (item.old_cycles, item.new_cycles)
+        if item.is_timed
+        else (item.old_instructions, item.new_instructions)
+    )
     cells = (
         f"{item.name}{where}",
-        format_quantity("", item.old_cycles),
-        format_quantity("", item.new_cycles),
-        format_change("", item.old_cycles, item.new_cycles),
+        format_quantity("", old),
+        format_quantity("", new),
+        format_change("", old, new),
     )
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 

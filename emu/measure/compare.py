@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from emu.measure.quantity import Number, format_change, format_quantity, numbers_of
 from emu.measure.report import FunctionCost, Report, SymbolUse
@@ -28,6 +30,9 @@ GATES = (
 _CALL_GATES = ("cold_cycles", "warm_mean_cycles", "stack_peak_bytes")
 
 
+_Item = TypeVar("_Item")
+
+
 @dataclass(frozen=True)
 class Change:
     """One number that differs. `tolerance` is None where the number is no gate."""
@@ -45,17 +50,28 @@ class Change:
 
 @dataclass(frozen=True)
 class FunctionChange:
-    """Cycles of one function; None where a report has no such function."""
+    """What one function takes without its callees; None where a report has no such function."""
 
     name: str
     file: str | None
     line: int | None
     old_cycles: int | None
     new_cycles: int | None
+    old_instructions: int | None = None
+    new_instructions: int | None = None
 
     @property
     def difference_cycles(self) -> int:
         return (self.new_cycles or 0) - (self.old_cycles or 0)
+
+    @property
+    def difference_instructions(self) -> int:
+        return (self.new_instructions or 0) - (self.old_instructions or 0)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether there are cycles: `--timing none` has instructions alone."""
+        return self.old_cycles is not None or self.new_cycles is not None
 
 
 @dataclass(frozen=True)
@@ -105,15 +121,18 @@ class Comparison:
     def cause_of(self, change: Change) -> FunctionChange | SymbolChange | None:
         """The function or symbol that grew most in what `change` counts."""
         if change.key.endswith(("_cycles", "_ms")):
-            grown = [item for item in self.functions if item.difference_cycles > 0]
-            return max(grown, key=lambda item: item.difference_cycles, default=None)
-        symbols: tuple[SymbolChange, ...] = ()
+            return _largest(self.functions, lambda item: item.difference_cycles)
+        if change.key == "instructions_count":
+            return _largest(self.functions, lambda item: item.difference_instructions)
+        return _largest(self.symbols_of(change), lambda item: item.difference_bytes)
+
+    def symbols_of(self, change: Change) -> tuple[SymbolChange, ...]:
+        """The symbols that `change` counts the bytes of, if it counts bytes of any."""
         if change.key.startswith("flash_"):
-            symbols = self.flash_symbols
-        elif change.key in ("peak_sram_bytes", "static_sram_bytes"):
-            symbols = self.static_symbols
-        larger = [item for item in symbols if item.difference_bytes > 0]
-        return max(larger, key=lambda item: item.difference_bytes, default=None)
+            return self.flash_symbols
+        if change.key in ("peak_sram_bytes", "static_sram_bytes"):
+            return self.static_symbols
+        return ()
 
 
 def compare_reports(
@@ -161,17 +180,30 @@ def describe(change: Change, comparison: Comparison) -> str:
         return f"{change.key} was {was} and was not obtained now: {reason.rstrip('.')}."
     sentence = f"{change.key} is {now}, was {was}: {change.text}"
     cause = comparison.cause_of(change) if change.regression else None
-    return f"{sentence}, most of it in {describe_cause(cause)}." if cause else f"{sentence}."
+    if cause is None:
+        return f"{sentence}."
+    # Functions are known over the whole run, of which a measured call is a part.
+    part = change.key.startswith("calls.")
+    link = "; over the run the most was added by" if part else ", most of it in"
+    return f"{sentence}{link} {describe_cause(cause, change.key)}."
 
 
-def describe_cause(cause: FunctionChange | SymbolChange) -> str:
+def describe_cause(cause: FunctionChange | SymbolChange, key: str = "self_cycles") -> str:
+    """What a function or symbol added to the number `key`, and where it is."""
     where = f" ({cause.file}:{cause.line})" if cause.file else ""
-    if isinstance(cause, FunctionChange):
-        key, old, new = "self_cycles", cause.old_cycles, cause.new_cycles
-    else:
+    if isinstance(cause, SymbolChange):
         key, old, new = "size_bytes", cause.old_bytes, cause.new_bytes
+    elif key == "instructions_count":
+        old, new = cause.old_instructions, cause.new_instructions
+    else:
+        key, old, new = "self_cycles", cause.old_cycles, cause.new_cycles
     grown = format_change(key, old or 0, new or 0)
     return f"{cause.name}{where}, {grown}{', new' if old is None else ''}"
+
+
+def _largest(items: tuple[_Item, ...], difference: Callable[[_Item], int]) -> _Item | None:
+    grown = [item for item in items if difference(item) > 0]
+    return max(grown, key=difference, default=None)
 
 
 def _is_gate(key: str) -> bool:
@@ -230,10 +262,21 @@ def _function_changes(
             line=shown.line if shown else None,
             old_cycles=was.self_cycles if was else None,
             new_cycles=now.self_cycles if now else None,
+            old_instructions=was.instructions_count if was else None,
+            new_instructions=now.instructions_count if now else None,
         )
-        if change.difference_cycles:
+        if change.difference_cycles or change.difference_instructions:
             found.append(change)
-    return tuple(sorted(found, key=lambda item: (-abs(item.difference_cycles), item.name)))
+    return tuple(
+        sorted(
+            found,
+            key=lambda item: (
+                -abs(item.difference_cycles),
+                -abs(item.difference_instructions),
+                item.name,
+            ),
+        )
+    )
 
 
 def _symbol_changes(

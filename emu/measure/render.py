@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emu.backends.protocol import Cause
+from emu.measure.call_path import Step, fold
 from emu.measure.quantity import format_ms
 from emu.measure.report import (
     CauseCycles,
@@ -37,6 +38,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEADING = "bold"
 _FAINT = "dim"
 _INDENT = (0, 0, 0, 1)
+_DEEPEST_INDENT = 8
 
 
 def render_report(report: Report, console: Console, *, top: int = 10) -> None:
@@ -232,10 +234,7 @@ def _memory(report: Report, wide: bool) -> RenderableType:
             names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in symbols[:5])
             parts.append(Text(f"largest in {where}: {names}", style=_FAINT))
     if report.memory.stack_call_path:
-        path = " > ".join(
-            _step(frame) + (f" x {repeated + 1}" if repeated else "")
-            for frame, repeated in _folded(report.memory.stack_call_path)
-        )
+        path = " > ".join(_step(step) for step in fold(report.memory.stack_call_path))
         parts.append(Text(f"stack deepest at: {path}", style=_FAINT))
     return Group(*parts)
 
@@ -256,7 +255,16 @@ def _memory_columns(used: Sequence[RegionUse], wide: bool) -> dict[str, list[int
     return {heading: values for heading, values in columns.items() if any(values)}
 
 
-def _step(frame: Frame) -> str:
+def _step(step: Step) -> str:
+    if not step.frames:
+        return f"... {step.times:,} more calls ..."
+    said = " > ".join(map(_short_name, step.frames))
+    if step.times == 1:
+        return said
+    return f"{said} x {step.times:,}" if len(step.frames) == 1 else f"({said}) x {step.times:,}"
+
+
+def _short_name(frame: Frame) -> str:
     name = frame.function or f"0x{frame.address:08x}"
     return f"{name} ({Path(frame.file).name}:{frame.line})" if frame.file else name
 
@@ -342,22 +350,24 @@ def _with_rest(
 
 
 def _path(frames: Sequence[Frame]) -> RenderableType:
-    lines = []
-    for depth, (frame, repeated) in enumerate(_folded(frames)):
-        more = f", and {repeated} more calls of itself" if repeated else ""
-        lines.append(Text(f"{'  ' * min(depth, 8)}{frame}{more}"))
-    return Group(*lines)
+    lines: list[str] = []
+    depth = 0
+    for step in fold(frames):
+        for frame in step.frames:
+            lines.append(f"{'  ' * min(depth, _DEEPEST_INDENT)}{frame}")
+            depth += 1
+        if again := _again(step):
+            lines.append(f"{'  ' * min(depth, _DEEPEST_INDENT)}{again}")
+    return Group(*map(Text, lines))
 
 
-def _folded(frames: Sequence[Frame]) -> list[tuple[Frame, int]]:
-    """Frames with the count of equal ones that follow each: recursion in one line."""
-    found: list[tuple[Frame, int]] = []
-    for frame in frames:
-        if found and found[-1][0] == frame:
-            found[-1] = (frame, found[-1][1] + 1)
-        else:
-            found.append((frame, 0))
-    return found
+def _again(step: Step) -> str:
+    if not step.frames:
+        return f"... {step.times:,} more calls ..."
+    if step.times == 1:
+        return ""
+    what = "called itself" if len(step.frames) == 1 else f"these {len(step.frames)} called in turn"
+    return f"... {what}, {step.times - 1:,} more times"
 
 
 def _bar(share: float, width: int, colour: str, console: Console) -> Text:

@@ -91,15 +91,21 @@ def _changes(changes: Sequence[Change]) -> Table:
 
 
 def _functions(functions: Sequence[FunctionChange]) -> Table:
-    table = _table("Functions", "was", "is", "cycles", "where")
+    timed = any(item.is_timed for item in functions)
+    table = _table("Functions", "was", "is", "cycles" if timed else "instructions", "where")
     for item in functions:
+        old, new = (
+            (item.old_cycles, item.new_cycles)
+            if timed
+            else (item.old_instructions, item.new_instructions)
+        )
         table.add_row(
             Text(item.name),
-            format_quantity("", item.old_cycles),
-            format_quantity("", item.new_cycles),
-            format_change("", item.old_cycles, item.new_cycles)
-            if item.old_cycles is not None and item.new_cycles is not None
-            else f"{item.difference_cycles:+,}",
+            format_quantity("", old),
+            format_quantity("", new),
+            format_change("", old, new)
+            if old is not None and new is not None
+            else f"{(new or 0) - (old or 0):+,}",
             Text(_where(item)),
         )
     return table

@@ -279,7 +279,7 @@ def _board(board: Board) -> BoardOrigin:
         title=board.title,
         chip=board.chip.name,
         digest=board.digest,
-        files=board.files,
+        files=(*board.files, f"boards/cores/{board.chip.core}.yaml"),
         overrides=tuple(Override(key=key, value=value) for key, value in board.overrides),
     )
 

@@ -108,6 +108,17 @@ _SOURCES = (
     ),
     FaultCase(
         "C sources",
+        "A source that was not taken",
+        ("run", "."),
+        2,
+        {
+            "main.c": "int layer(void);\nint main(void) { return layer(); }\n",
+            "parts/layer.c": "int layer(void) { return 0; }\n",
+        },
+        shows_source=True,
+    ),
+    FaultCase(
+        "C sources",
         "A file that is no text",
         ("run", "model.c"),
         2,

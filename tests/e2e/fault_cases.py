@@ -198,6 +198,30 @@ int main(void) { return layer() + 1; }
 """,
     ),
     firmware(
+        "Functions that call each other without end",
+        """\
+__attribute__((noinline)) int odd(volatile int *p, int n);
+__attribute__((noinline)) int even(volatile int *p, int n) {
+    volatile int frame = *p + n;
+    return odd(&frame, n + 1) + frame;
+}
+__attribute__((noinline)) int odd(volatile int *p, int n) {
+    volatile int frame = *p + n;
+    return even(&frame, n + 1) + frame;
+}
+int main(void) { int start = 1; return even(&start, 0); }
+""",
+    ),
+    firmware(
+        "A function to enter that faults",
+        """\
+__attribute__((noinline)) int load(volatile int *p) { return *p; }
+int layer(void) { return load((int *)0x90000000) + 1; }
+""",
+        "--entry",
+        "layer",
+    ),
+    firmware(
         "A breakpoint that nobody waits for",
         """\
 int main(void) { __asm__ volatile("bkpt #0"); return 0; }

@@ -29,6 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         monkeypatch.chdir(folder)
         for name, content in case.files.items():
             path = folder / name
+            path.parent.mkdir(exist_ok=True)
             if isinstance(content, str):
                 path.write_text(content)
             else:

@@ -98,6 +98,8 @@ def test_check_a_file_and_list_what_it_assumes() -> None:
     assert "axi.line_fill_overhead_cycles = 4.65" in result.stdout
     assert "fitted: third-party images with silicon counts, 5.65 cycles a line" in result.stdout
     assert "clocks.6.flash_wait_states = 6" in result.stdout
+    assert "cortex-m7: group of numbers" in result.stdout
+    assert "assumed: pipeline drain" in result.stdout
     assert result.stderr.startswith("h7a3: fine, ")
 
 
@@ -110,7 +112,7 @@ def test_check_tells_of_every_bad_file(tmp_path: Path) -> None:
 
     lines = str(refusal.value).splitlines()
     assert lines[0] == f"{bad}:1: a board has no 'title'; add it."
-    assert lines[-1] == "nowhere.yaml:1: there is no such file."
+    assert lines[-1] == "nowhere.yaml: there is no such file."
     assert refusal.value.exit_code == 2
 
 

@@ -236,6 +236,22 @@ def test_an_undefined_function_is_named_with_its_place(
     assert "Add the source" in message
 
 
+def test_a_source_that_was_not_taken_is_named(
+    h743: Board, write: WriteSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write(
+        **{
+            "use.c": "int helper(int);\nint main(void) { return helper(1); }\n",
+            "parts/calls.c": "int helper(int);\nint g(int x)\n{\n    return helper(x);\n}\n",
+            "parts/helper.c": "int helper(int x) { return x - 1; }\n",
+        }
+    )
+    monkeypatch.chdir(root)
+    for sources in ([root], [Path("use.c")]):
+        message = refusal(sources, h743)
+        assert "parts/helper.c seems to define helper but was not taken" in message
+
+
 def test_files_are_told_to_be_absent(h743: Board, write: WriteSources) -> None:
     root = write(**{"f.c": '#include <stdio.h>\nint main(void) { return fopen("a", "r") == 0; }\n'})
     assert "There are no files and no input on the board" in refusal([root / "f.c"], h743)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +10,19 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
+from emu.backends.protocol import RunOptions
 from emu.errors import UsageError
 from emu.measure.ci_formats import benchmark_json, github_annotations, junit_xml, markdown
-from emu.measure.compare import Comparison, compare_reports, describe
-from emu.measure.render_comparison import comparison_json
+from emu.measure.compare import (
+    Change,
+    Comparison,
+    FunctionChange,
+    compare_reports,
+    describe,
+)
+from emu.measure.render_comparison import comparison_json, render_comparison
 from emu.measure.report import Report
 from emu.measure.tolerance import Tolerance, Tolerances, load_tolerances
 
@@ -60,6 +69,34 @@ def test_slower_is_a_regression_and_says_where(slower: Comparison) -> None:
     assert sentence.startswith("latency_cycles is ")
     assert f"most of it in {cause.name}" in sentence
     assert f"{cause.file}:{cause.line}" in sentence
+
+
+def test_instructions_and_calls_say_where_too(slower: Comparison) -> None:
+    function = FunctionChange("conv", "model.c", 7, 100, 300, 50, 90)
+    more = replace(
+        slower, functions=(replace(function, name="relu", new_instructions=51), function)
+    )
+    change = Change("instructions_count", 51, 91, None, True)
+    assert describe(change, more).endswith("most of it in conv (model.c:7), +40 (+80 %).")
+    part = Change("calls.conv.cold_cycles", 10.0, 20.0, None, True)
+    assert "over the run the most was added by" in describe(part, more)
+
+
+def test_without_cycles_functions_are_compared_by_instructions(
+    measured: Measure, report: Report
+) -> None:
+    options = RunOptions(timing="none")
+    one = measured(options_=options, cycles_by_cause={})
+    rows = tuple(
+        row.model_copy(update={"instructions_count": row.instructions_count + 5})
+        for row in one.functions
+    )
+    comparison = compare_reports(one, one.model_copy(update={"functions": rows}))
+    assert all(item.difference_instructions == 5 for item in comparison.functions)
+    shown = io.StringIO()
+    render_comparison(comparison, Console(file=shown, width=120), top=3)
+    assert "instructions" in shown.getvalue()
+    assert "+5" in markdown(comparison)
 
 
 def test_functions_explain_the_whole_difference(slower: Comparison, report: Report) -> None:

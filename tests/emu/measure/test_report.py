@@ -221,7 +221,11 @@ def test_it_says_where_its_numbers_come_from(report: Report) -> None:
     assert origin.backend == "fake"
     assert origin.board.name == "h743"
     assert origin.board.digest
-    assert any(file.endswith("stm32h743.yaml") for file in origin.board.files)
+    assert origin.board.files == (
+        "boards/stm32h743.yaml",
+        "boards/chips/stm32h743.yaml",
+        "boards/cores/cortex-m7.yaml",
+    )
     assert origin.compiler is not None
     assert origin.compiler.name == "zig"
     assert "-O2" in origin.compiler.flags
