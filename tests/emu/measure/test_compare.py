@@ -82,9 +82,7 @@ def test_instructions_and_calls_say_where_too(slower: Comparison) -> None:
     assert "over the run the most was added by" in describe(part, more)
 
 
-def test_without_cycles_functions_are_compared_by_instructions(
-    measured: Measure, report: Report
-) -> None:
+def test_without_cycles_functions_are_compared_by_instructions(measured: Measure) -> None:
     options = RunOptions(timing="none")
     one = measured(options_=options, cycles_by_cause={})
     rows = tuple(
