@@ -16,6 +16,7 @@ from rich.text import Text
 
 from emu.board import Assumption, Board, Cache, Region
 from emu.boardfile import list_boards, load_board, parse_assignments, schema
+from emu.cli.result_console import result_console
 from emu.errors import BoardError, EmuError, UsageError
 from emu.units import format_bytes, format_hz
 
@@ -130,14 +131,11 @@ def schema_(json_: _Json = "-") -> None:
 
 
 def _stdout() -> Console:
-    return _console(Console(markup=False, emoji=False, highlight=False))
+    return result_console(_PIPE_WIDTH)
 
 
 def _stderr() -> Console:
-    return _console(Console(stderr=True, markup=False, emoji=False, highlight=False))
-
-
-def _console(console: Console) -> Console:
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     return console

@@ -53,7 +53,7 @@ def compare(
     Example: emu compare main.json branch.json --tolerance ci/tolerance.yaml
     """
     # Late: help and usage errors do without.
-    from emu.cli.run import result_console
+    from emu.cli.result_console import result_console
     from emu.errors import LimitExceededError, UsageError
     from emu.measure import ci_formats
     from emu.measure.compare import compare_reports, describe

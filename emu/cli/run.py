@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
+from emu.cli.result_console import forgive_encoding, result_console
 from emu.errors import FirmwareError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.status import Status
 
     from emu.measure.report import Report
-
-PIPE_WIDTH = 120  # columns where there is no terminal to ask
 
 
 def run(
@@ -140,7 +137,7 @@ def run(
     for path in (None if pure or json is None else Path(json), benchmark):
         if path is not None:
             check_writable(path)
-    with _live(to_stderr=pure) as live:
+    with _live(to_stderr=pure, table_follows=not pure and not quiet) as live:
         report = run_program(
             sources,
             board=board,
@@ -199,28 +196,12 @@ def _end(report: Report, breaches: tuple[object, ...]) -> None:
         raise LimitExceededError("\n".join(getattr(breach, "sentence", "") for breach in breaches))
 
 
-def result_console() -> Console:
-    """Where results are printed: stdout, in colour only on a terminal."""
-    # Late, as everything that costs time to import.
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    forgive_encoding(sys.stdout)
-    return Console(width=width, highlight=False, soft_wrap=False)
-
-
-def forgive_encoding(stream: TextIO) -> None:
-    """Let a stream that is not Unicode print a question mark for what it cannot say."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
-
-
 class _Live:
     """Shows what happens while it happens: the firmware's console, and progress on a terminal."""
 
-    def __init__(self, status: Status | None, *, to_stderr: bool) -> None:
+    def __init__(self, status: Status | None, stream: TextIO) -> None:
         self._status = status
-        self._stream = sys.stderr if to_stderr else sys.stdout
+        self._stream = stream
         forgive_encoding(self._stream)
         # A character of several bytes may come in two pieces.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -244,25 +225,28 @@ class _Live:
             done = f"{cycles / 1e6:,.1f} million cycles" if cycles else ""
             self._status.update(f"running: {done or f'{instructions / 1e6:,.1f} million'}")
 
-    def close(self) -> None:
+    def close(self, *, table_follows: bool) -> None:
         if self.wrote:
-            self._stream.write("\n" if self.ends_line else "\n\n")
+            self._stream.write("\n" * (table_follows + (not self.ends_line)))
             self._stream.flush()
 
 
 @contextmanager
-def _live(*, to_stderr: bool) -> Iterator[_Live]:
+def _live(*, to_stderr: bool, table_follows: bool) -> Iterator[_Live]:
+    # Taken before rich puts a stream of its own in their place, which would colour the firmware's
+    # output and send it to stderr.
+    stream = sys.stderr if to_stderr else sys.stdout
     if not sys.stderr.isatty():
-        live = _Live(None, to_stderr=to_stderr)
+        live = _Live(None, stream)
         yield live
-        live.close()
+        live.close(table_follows=table_follows)
         return
     from rich.console import Console
 
     with Console(stderr=True).status("building") as status:
-        live = _Live(status, to_stderr=to_stderr)
+        live = _Live(status, stream)
         yield live
-    live.close()
+    live.close(table_follows=table_follows)
 
 
 def _split(flags: list[str] | tuple[str, ...]) -> list[str]:

@@ -71,6 +71,34 @@ def test_the_page_comes_after_the_console_of_the_firmware(capfd: Captured) -> No
     assert err == ""
 
 
+def test_a_quiet_run_prints_what_the_firmware_printed(capfd: Captured) -> None:
+    assert run_command(["run", "model.c", "-q"]) == 0
+    out, err = capfd.readouterr()
+    assert out.startswith("sum ")
+    assert out.count("\n") == 1
+    assert err == ""
+
+
+def test_a_log_has_no_blanks_at_the_ends_of_lines(capfd: Captured) -> None:
+    for command in (["run", "model.c"], ["boards", "show", "f746"]):
+        assert run_command(command) == 0
+        assert not [line for line in capfd.readouterr().out.splitlines() if line.endswith(" ")]
+
+
+def test_with_progress_on_a_terminal_the_firmware_still_prints_to_stdout(folder: Path) -> None:
+    terminal, stderr = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", "from emu.cli.main import main; main()", "run", "model.c", "-q"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+    )
+    os.close(stderr)
+    os.close(terminal)
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"sum ")
+
+
 def test_no_latency_without_the_error_of_the_model(capfd: Captured) -> None:
     run_command(["run", "model.c", "--measure", "count"])
     out = capfd.readouterr().out
