@@ -35,6 +35,10 @@ def run_bare(image: Image, board: Board) -> float:
     memory.map_into(uc)
     uc.mem_map(SYSTEM_BASE, SYSTEM_BYTES)
     memory.load(image)
+    for section in image.sections:
+        if section.kind == "code" and memory.may_execute(section.address):
+            for page in range(section.address, section.address + section.size_bytes, 4096):
+                memory.allow_execution(uc, page)
     uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xF << 20)
     uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
 

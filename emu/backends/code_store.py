@@ -179,6 +179,7 @@ class CodeStore:
         self._table = table
         self._function_number = function_number
         self.stored: list[StoredBlock] = []
+        self._numbers: dict[tuple[int, bytes], int] = {}
         self.pages = np.full(1 << 18, -1, np.int32)
         machine[Word.PAGES] = self.pages.ctypes.data
         self.lookup = Grid(machine, Word.LOOKUP, 1 << 13, np.int32, 16)
@@ -282,7 +283,14 @@ class CodeStore:
         rebuild_hashes(machine.ctypes.data)
 
     def add(self, code: bytes, address: int) -> StoredBlock:
-        """Decode a block and publish it to the hooks."""
+        """Publish a block to the hooks; decode it when these bytes were not seen there before.
+
+        Code that is copied over other code again and again (overlays) thus takes no new memory.
+        """
+        known = self._numbers.get((address, code))
+        if known is not None:
+            self._publish(address, known)
+            return self.stored[known]
         table = self._table
         instructions = tuple(decode_block(code, address, table))
         program = analyse_addresses(instructions)
@@ -327,6 +335,7 @@ class CodeStore:
         cold[Cold.FUNCTION] = self._function_number(address)
         self.cold.extend(cold[None])
         number = self.blocks.extend(row[None])
+        self._numbers[address, code] = number
         self._publish(address, number)
         return stored
 
@@ -337,7 +346,7 @@ class CodeStore:
         if end is not End.FALL and last.attributes & Attribute.PREDICATED:
             flags |= BlockFlag.PREDICATED_END
         flags |= 15 << 20
-        if last.name in ("bx", "blx") and last.target is None and last.condition == ALWAYS:
+        if last.name in ("bx", "blx") and last.uses and last.condition == ALWAYS:
             flags = (flags & ~(15 << 20)) | (last.uses[0][0] << 20)
         if last.name in ("tbb", "tbh"):
             flags |= BlockFlag.TABLE_BRANCH

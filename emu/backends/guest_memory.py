@@ -67,17 +67,34 @@ class GuestMemory:
         return data
 
     def map_into(self, uc: unicorn.Uc) -> None:
-        """Map everything, flash first: a small region before it makes Unicorn retranslate."""
+        """Map everything, flash first: a small region before it makes Unicorn retranslate.
+
+        RAM is mapped without the right to execute, page by page given when code first runs there
+        (`allow_execution`): a store to an executable page takes the emulator's slow path, which
+        looks for translated code to throw away.
+        """
         ordered = sorted(
             self.stretches, key=lambda s: (s.region.kind != "flash", -s.region.size_bytes)
         )
         for stretch in ordered:
             region = stretch.region
             rights = unicorn_const.UC_PROT_READ
-            rights |= unicorn_const.UC_PROT_EXEC if region.executable else 0
-            rights |= unicorn_const.UC_PROT_WRITE if region.kind == "ram" else 0
+            if region.kind == "ram":
+                rights |= unicorn_const.UC_PROT_WRITE
+            elif region.executable:
+                rights |= unicorn_const.UC_PROT_EXEC
             size = -(-region.size_bytes // _PAGE_BYTES) * _PAGE_BYTES
             uc.mem_map_ptr(region.start, size, rights, ctypes.c_void_p(stretch.data.ctypes.data))
+
+    def may_execute(self, address: int) -> bool:
+        """Whether the board's memory at an address is RAM that code may run from."""
+        stretch = self.at(address)
+        return stretch is not None and stretch.region.kind == "ram" and stretch.region.executable
+
+    def allow_execution(self, uc: unicorn.Uc, address: int) -> None:
+        """Give a page of RAM the right to execute. Only while the emulator stands still."""
+        page = address & ~(_PAGE_BYTES - 1)
+        uc.mem_protect(page, _PAGE_BYTES, unicorn_const.UC_PROT_ALL)
 
     def describe(
         self,

@@ -133,6 +133,7 @@ class Reason(IntEnum):
     UNALIGNED = 5
     DIVIDE_BY_ZERO = 6
     EVEN_BRANCH = 7
+    RESUME = 8  # Python changed something the emulator stumbled over
     PASS = 99  # let blocks run without accounting, to bring registers up to a fault
 
 

@@ -110,6 +110,7 @@ class _Run:
         )
         self.divide_sites: dict[int, npt.NDArray[np.int64]] = {}
         self.divides_armed = False
+        self.first_fetch: int | None = None  # code in RAM whose page may not execute yet
         self.ended: Outcome | None = None
         self.fault: Fault | None = None
         self.failure: BaseException | None = None
@@ -281,6 +282,9 @@ class _Run:
         self, uc: Any, access: int, address: int, size: int, _value: int, _data: Any
     ) -> bool:
         try:
+            if access == unicorn_const.UC_MEM_FETCH_PROT and self.memory.may_execute(address):
+                self.first_fetch = address  # rights change only while the emulator stands still
+                return False
             pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
             if access == unicorn_const.UC_MEM_FETCH_UNMAPPED and address == RETURN_ADDRESS:
                 return False
@@ -350,6 +354,8 @@ class _Run:
                 else uc.reg_read(arm_const.UC_ARM_REG_PC)
             )
             match reason:
+                case Reason.RESUME:
+                    pass
                 case Reason.NEW_BLOCK:
                     self._meet_block(pc, int(machine[Word.WANTED_SIZE]))
                 case Reason.BUDGET:
@@ -397,6 +403,12 @@ class _Run:
                 )
 
     def _after_error(self, error: unicorn.UcError) -> None:
+        if self.first_fetch is not None:
+            self.memory.allow_execution(self.uc, self.first_fetch)
+            self.machine[Word.REASON] = Reason.RESUME
+            self.machine[Word.WANTED_ADDRESS] = self.first_fetch
+            self.first_fetch = None
+            return
         if self.ended is not None or self.failure is not None:
             return
         pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
