@@ -136,6 +136,9 @@ class FaultFinder:
 
     def even_branch(self, pc: int, path: tuple[int, ...]) -> Fault:
         """A bx or blx whose register has bit 0 clear."""
+        if pc == 0:
+            sentence = "The program called a null function pointer (UsageFault, INVSTATE)."
+            return self._fault("undefined_instruction", sentence, pc, pc, path)
         sentence = (
             f"The program branched to the even address {pc:#010x} ({self._place(pc)}): Cortex-M "
             "runs only Thumb code, bit 0 of a function pointer must be set (UsageFault, INVSTATE)."
