@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from capstone import arm
 
-from emu.core.decode import PC, SP, Instruction, MemoryOperand, core_register
+from emu.core.decode import FLAGS, PC, SP, Instruction, MemoryOperand, core_register
 
 LINE_BYTES = 32
 MAX_NODES = 238  # their numbers, from 16, fit a byte with 0xFF to spare
@@ -221,8 +221,8 @@ class _Symbolic:
     # Reading operands
 
     def read(self, register: int, instruction: Instruction) -> Value | None:
-        if register == PC:
-            return self.constant((instruction.address + 4) & ~3)
+        if register == PC:  # not aligned, as it is for literals and adr
+            return self.constant(instruction.address + 4)
         return self.registers[register] if 0 <= register < 15 else None
 
     def operand(self, op: object, instruction: Instruction) -> Value | None:
@@ -295,6 +295,8 @@ def _execute(symbolic: _Symbolic, instruction: Instruction) -> None:
     """The instruction's effect on registers, flags and known stores (its addresses are taken)."""
     name, insn = instruction.name, instruction.capstone
     before = list(symbolic.registers)
+    conditional = instruction.condition != _ALWAYS and name not in ("b", "it")
+    predicate = _condition(symbolic, instruction.condition) if conditional else None
     memory = instruction.memory
     if memory is not None:
         _transfer(symbolic, instruction, memory)
@@ -305,7 +307,7 @@ def _execute(symbolic: _Symbolic, instruction: Instruction) -> None:
         left = symbolic.operand(insn.operands[0], instruction) if insn.operands else None
         for register in core:
             symbolic.registers[register] = result if len(core) == 1 and not compares else None
-        if any(register == 16 for register, _, _ in instruction.defs):
+        if any(register == FLAGS for register, _, _ in instruction.defs):
             symbolic.flags = None
             symbolic.only_zero_and_sign = name not in ("cmp", "sub")
             zero = symbolic.constant(0)
@@ -334,8 +336,9 @@ def _execute(symbolic: _Symbolic, instruction: Instruction) -> None:
                     symbolic.flags = (masked, zero)
             elif name in ("and", "orr", "eor", "mov", "lsl", "lsr", "asr") and result is not None:
                 symbolic.flags = (result, zero)
-    if instruction.condition != _ALWAYS and name not in ("b", "it"):
-        predicate = _condition(symbolic, instruction.condition)
+    if conditional:
+        if any(register == FLAGS for register, _, _ in instruction.defs):
+            symbolic.flags = None  # of one compare or the other
         for register in range(15):
             new, old = symbolic.registers[register], before[register]
             if new != old:
@@ -357,7 +360,9 @@ def _transfer(symbolic: _Symbolic, instruction: Instruction, memory: MemoryOpera
     if memory.is_store:
         if start is not None:
             for position, register in enumerate(memory.registers):
-                data = symbolic.registers[register] if register < 15 else None
+                # What may not have been stored cannot be forwarded.
+                certain = register < 15 and instruction.condition == _ALWAYS
+                data = symbolic.registers[register] if certain else None
                 at = symbolic.add(start, symbolic.constant(4 * position))
                 if at is not None:
                     symbolic.stores.append((at, memory.word_bytes, data))
@@ -432,8 +437,12 @@ def _result(symbolic: _Symbolic, instruction: Instruction) -> Value | None:
         return None
     left = symbolic.operand(sources[0], instruction)
     right = symbolic.operand(sources[1], instruction)
+    first, second = sources
+    if first.type == arm.ARM_OP_REG and core_register(first.reg) == PC:
+        if second.type == arm.ARM_OP_IMM:  # adr by another name
+            left = symbolic.constant((instruction.address + 4) & ~3)
     match name:
-        case "add" | "addw" | "adr":
+        case "add" | "addw":
             return symbolic.add(left, right)
         case "sub" | "subw":
             return symbolic.add(left, right, -1)

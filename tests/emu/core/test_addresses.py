@@ -60,6 +60,9 @@ def _shape(program: AddressProgram) -> list[tuple[tuple[tuple[int, int], ...], l
         pytest.param("movw r1, #0x5678; movt r1, #0x2001; ldr r0, [r1, #4]",
                      [((), [0x2001_567C])], id="absolute"),
         pytest.param("ldr r0, [pc, #16]", [((), [CODE + 20])], id="literal"),
+        pytest.param("nop; mov r1, pc; ldr r0, [r1]", [((), [CODE + 6])], id="pc_not_aligned"),
+        pytest.param("nop; adr.w r1, 1f; ldr r0, [r1]; nop; 1: nop",
+                     [((), [CODE + 10])], id="adr_from_aligned_pc"),
         pytest.param("str r0, [r1]; ldr r2, [r1]; ldr r3, [r2]",
                      [(((1, 1),), [0, 0]), (((0, 1),), [0])], id="store_forwarded"),
     ],
@@ -138,6 +141,17 @@ def test_an_unknown_condition_counts_as_executed_and_is_said() -> None:
     program = _analyse("it eq; ldreq r0, [r1]")
     assert (program.resolved_count, program.predicated_count) == (1, 1)
     assert program.groups[0].predicate == -1
+
+
+def test_after_a_compare_that_may_not_execute_the_condition_is_unknown() -> None:
+    program = _analyse("cmp r0, r1; it eq; cmpeq r2, r3; it eq; streq r4, [r5]")
+    assert program.predicated_count == 1
+    assert program.groups[0].predicate == -1
+
+
+def test_what_may_not_have_been_stored_is_not_forwarded() -> None:
+    program = _analyse("cmp r0, #0; it eq; streq r1, [r2]; ldr r3, [r2]; ldr r4, [r3]")
+    assert program.unresolved_count == 1
 
 
 @pytest.mark.parametrize(
