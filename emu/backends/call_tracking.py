@@ -81,7 +81,11 @@ def finish_frames(machine: int, depth: int) -> None:
 
 @compiled
 def follow_calls(machine: int, end: int, address: int, stack: int) -> None:
-    """Keep the shadow stack of return addresses after a call or a return."""
+    """Keep the shadow stack of return addresses after a call or a return.
+
+    A return that leaves several levels at once (longjmp) ends them all. Deeper levels have lower
+    stack pointers, which bounds the search; a second stack may hide a few of them.
+    """
     shadow = get(machine, W_SHADOW)
     depth = get(machine, W_SHADOW_DEPTH)
     if end == END_CALL or end == END_CALL_INDIRECT:
@@ -91,7 +95,7 @@ def follow_calls(machine: int, end: int, address: int, stack: int) -> None:
             put(machine, W_SHADOW_DEPTH, depth + 1)
         return
     look = depth - 1
-    while look >= 0 and look >= depth - 64:
+    while look >= 0 and (look >= depth - 64 or get(shadow, 3 * look + 1) <= stack):
         if get(shadow, 3 * look) == address and get(shadow, 3 * look + 1) <= stack:
             put(machine, W_SHADOW_DEPTH, look)
             if get(machine, W_FRAME_DEPTH) > 0:

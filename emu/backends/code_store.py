@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from capstone import arm
 
 from emu.backends.layout import (
     GROUP_ABSOLUTE,
@@ -32,7 +33,17 @@ from emu.backends.layout import (
 from emu.backends.transitions import rebuild_hashes
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
-from emu.core.decode import ALWAYS, SP, Attribute, End, Instruction, MemoryOperand, decode_block
+from emu.core.decode import (
+    ALWAYS,
+    FIRST_DOUBLE,
+    SP,
+    Attribute,
+    End,
+    Instruction,
+    MemoryOperand,
+    core_register,
+    decode_block,
+)
 from emu.core.pipeline import (
     D_COLUMNS,
     D_ISSUE,
@@ -89,6 +100,7 @@ class StoredBlock:
 
     address: int
     size_bytes: int
+    code: bytes
     instructions: tuple[Instruction, ...]
     addresses: AddressProgram
     first_row: int
@@ -120,6 +132,19 @@ def cluster_accesses(accesses: list[Access]) -> list[tuple[int, int, bool, int, 
         clusters.append((low, high, is_store, words, row))
     clusters.sort(key=lambda cluster: cluster[4])
     return clusters
+
+
+def reported_accesses(instruction: Instruction) -> int:
+    """How many accesses the emulator's hooks report for an instruction that executes."""
+    memory = instruction.memory
+    if memory is None:
+        return 0
+    if instruction.name.startswith("strex"):
+        return 2  # it compares before it stores
+    registers = (op.reg for op in instruction.capstone.operands if op.type == arm.ARM_OP_REG)
+    if any(core_register(register) >= FIRST_DOUBLE for register in registers):
+        return memory.words // 2
+    return memory.words
 
 
 def splits_by_eight(memory: MemoryOperand) -> bool:
@@ -300,7 +325,7 @@ class CodeStore:
         self.row_stalls.reserve(len(packed.rows))
         first_row = self.rows.extend(packed.rows)
         self.row_stalls.count = self.rows.count
-        stored = StoredBlock(address, len(code), instructions, program, first_row)
+        stored = StoredBlock(address, len(code), code, instructions, program, first_row)
         self.stored.append(stored)
 
         row = np.zeros(int(Block.COLUMNS), np.int64)
@@ -324,8 +349,7 @@ class CodeStore:
         words = [
             first_row + position
             for position, instruction in enumerate(instructions)
-            if instruction.memory
-            for _ in range(instruction.memory.words)
+            for _ in range(reported_accesses(instruction))
         ]
         first_word = self.sequence.extend(np.array(words, np.int32).reshape(-1, 1))
         cold = np.zeros(int(Cold.COLUMNS), np.int64)

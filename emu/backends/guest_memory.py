@@ -119,9 +119,7 @@ class GuestMemory:
             row[Reg.FREE] = int(free)
             row[Reg.NARROW_RMW] = int(free and board.chip.tcm.byte_store_read_modify_write)
             row[Reg.FLASH] = int(is_flash)
-            row[Reg.ART] = int(region.accelerator)
             row[Reg.HOST] = stretch.data.ctypes.data - region.start
-            row[Reg.START], row[Reg.END] = region.start, region.end
             if region.accelerator:
                 row[Reg.FETCH_LINE] = _ticks(first - 1 + int(params[Param.ART_MISS_OVERHEAD]))
                 row[Reg.FETCH_CHUNK] = _ticks(int(params[Param.ART_HIT]))

@@ -100,7 +100,6 @@ class Word(IntEnum):
     ART_PREFETCH = auto()
     ART_LAST = auto()
     FLASH_LAST = auto()  # last flash line fetched uncached
-    FETCH_LINE_TICKS = auto()
     # Running state
     WANTED_ADDRESS = auto()
     WANTED_SIZE = auto()
@@ -168,8 +167,6 @@ class Cold(IntEnum):
 class BlockFlag(IntEnum):
     EVENT = 1  # Python wants to see every entry
     PREDICATED_END = 2  # the branch at the end sits in an IT block
-    CALL = 4
-    RETURN = 8
     BACKWARD = 16
     IN_CODE_CACHE = 32  # fetched through the I-cache
     FREE_FETCH = 64  # fetched from TCM: never waits
@@ -240,10 +237,7 @@ class Reg(IntEnum):
     FREE = auto()  # TCM: no cost at all
     NARROW_RMW = auto()
     FLASH = auto()
-    ART = auto()
     HOST = auto()  # host address of guest address 0, 0 when it is no memory
-    START = auto()
-    END = auto()
     FETCH_CHUNK = auto()
     FETCH_LINE = auto()
     COLUMNS = 16

@@ -9,6 +9,7 @@ reads the words in place. Elsewhere, or when the search finds nothing, the hook 
 from __future__ import annotations
 
 import ctypes
+import platform
 import struct
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ _SEARCHED_BYTES = 0x800
 _CPU_BYTES = 0x10000
 # Offset of `skip_sync_pc_on_exit` in unicorn 2.1.4's handle on Linux x86-64 (measured). It only
 # saves a restore of the program counter that the exact mode does not read; guarded by version and
-# by `check_skip_sync`.
+# by what `skip_sync_offset` sees there.
 _SKIP_SYNC_OFFSETS = {("2.1.4", "linux", 8): 0x3A32}
 
 
@@ -108,10 +109,22 @@ class RegisterAccess:
         machine[Word.BATCH_POINTERS] = self._pointers.ctypes.data
 
 
-def skip_sync_offset() -> int:
-    """Where the flag that makes native memory hooks fast lies, 0 when this build is not known."""
+def skip_sync_offset(uc: unicorn.Uc) -> int:
+    """Where the flag that makes native memory hooks fast lies, 0 when this build is not known.
+
+    Setting the program counter of an emulator that does not run raises the flag; a byte that does
+    not answer so is something else.
+    """
     version = ".".join(str(part) for part in unicorn.uc_version()[:2])
     wheel = unicorn.__version__
     if not wheel.startswith(version):
         return 0
-    return _SKIP_SYNC_OFFSETS.get((wheel, sys.platform, ctypes.sizeof(ctypes.c_void_p)), 0)
+    if platform.machine() != "x86_64":
+        return 0
+    offset = _SKIP_SYNC_OFFSETS.get((wheel, sys.platform, ctypes.sizeof(ctypes.c_void_p)), 0)
+    if not offset:
+        return 0
+    flag = ctypes.c_uint8.from_address(handle_of(uc) + offset)
+    before = flag.value
+    uc.reg_write(arm_const.UC_ARM_REG_PC, 1)
+    return offset if (before, flag.value) == (0, 1) else 0

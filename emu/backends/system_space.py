@@ -18,7 +18,7 @@ from emu.board import Board, Cache
 SYSTEM_BASE = 0xE0000000
 SYSTEM_BYTES = 0x100000
 DWT_CTRL, DWT_CYCCNT, DEMCR, DWT_LAR = 0xE0001000, 0xE0001004, 0xE000EDFC, 0xE0001FB0
-CPUID, VTOR, CCR, CLIDR, CTR = 0xE000ED00, 0xE000ED08, 0xE000ED14, 0xE000ED78, 0xE000ED7C
+CPUID, CCR, CLIDR, CTR = 0xE000ED00, 0xE000ED14, 0xE000ED78, 0xE000ED7C
 CCSIDR, CSSELR, CPACR = 0xE000ED80, 0xE000ED84, 0xE000ED88
 ICIALLU, DCIMVAC, DCISW, DCCMVAU, DCCMVAC, DCCSW, DCCIMVAC, DCCISW = (
     0xE000EF50, 0xE000EF5C, 0xE000EF60, 0xE000EF64, 0xE000EF68, 0xE000EF6C, 0xE000EF70, 0xE000EF74,
@@ -30,11 +30,10 @@ CPUID_CORTEX_M7_R1P1 = 0x411FC271
 CTR_CORTEX_M7 = 0x8303C003
 
 
-def cache_size_id(cache: Cache, instruction_side: bool) -> int:
+def cache_size_id(cache: Cache) -> int:
     """CCSIDR of a cache: 4 KiB, 2 ways, 32-byte lines gives 0xF007E009 [ARMv7-M B4.8]."""
     line_field = cache.line_bytes.bit_length() - 5  # log2(words) - 2
     low = ((cache.sets - 1) << 13) | ((cache.ways - 1) << 3) | line_field
-    del instruction_side  # both sides read, write and allocate alike on this core
     return 0xF0000000 | low
 
 
@@ -60,15 +59,10 @@ class SystemSpace:
             DWT_CTRL: 0x40000000,
             CCR: 0x00040200,
         }
-        self.registers_touched: set[int] = set()
 
     @property
     def divide_by_zero_traps(self) -> bool:
         return bool(self._written[CCR] & CCR_DIV_0_TRP)
-
-    @property
-    def vector_table(self) -> int:
-        return self._written.get(VTOR, 0)
 
     def read(self, address: int) -> int:
         """A word; `address` is word-aligned."""
@@ -80,7 +74,7 @@ class SystemSpace:
             instruction_side = bool(self._written.get(CSSELR, 0) & 1)
             chip = self._board.chip
             cache = chip.icache if instruction_side else chip.dcache
-            return cache_size_id(cache, instruction_side)
+            return cache_size_id(cache)
         return self._written.get(address, 0)
 
     @property

@@ -16,7 +16,8 @@ import unicorn
 from unicorn import arm_const, unicorn_const
 
 from emu.backends.access_clock import AccessClock
-from emu.backends.code_store import CodeStore
+from emu.backends.call_tracking import finish_frames
+from emu.backends.code_store import CodeStore, StoredBlock
 from emu.backends.faults import FaultFinder
 from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
@@ -35,7 +36,6 @@ from emu.backends.profile_rows import collect_profile, count_accesses, count_bra
 from emu.backends.protocol import (
     AccessAccount,
     CallStats,
-    Cause,
     Execution,
     Fault,
     MemoryTraffic,
@@ -64,7 +64,8 @@ IDLE = b"\xfe\xe7"  # `b .`: nothing but an interrupt would end it
 # How much modelled time passes between two looks at the clock, Ctrl-C and progress.
 _SLICE_CYCLES = 20_000_000
 _SHADOW_DEPTH = 4096
-_FRAME_DEPTH = 256
+_FRAME_DEPTH = 4096
+_XPSR_THUMB = 1 << 24
 _MAX_VALUES = 256
 
 
@@ -176,7 +177,7 @@ class _Run:
         machine[Word.PREVIOUS] = -1
         machine[Word.STACK_LOWEST] = machine[Word.STACK_FRAME_LOWEST] = _FOREVER
         if machine[Word.HOOKED]:
-            machine[Word.SKIP_SYNC] = skip_sync_offset()
+            machine[Word.SKIP_SYNC] = skip_sync_offset(self.uc)
         self.measured_at: dict[int, int] = {}
         for index, name in enumerate(options.measure):
             symbol = self.image.symbol(name)
@@ -264,8 +265,7 @@ class _Run:
                     return
                 self.fault = self.faults.breakpoint(pc, self._call_path(pc))
             elif number in (3, 8) and pc & ~1 == RETURN_ADDRESS:
-                self.semihosting.exit_code = uc.reg_read(arm_const.UC_ARM_REG_R0)
-                self._end("exited")
+                self._end_by_return()
                 return
             elif number == 3 and pc < 0xFFFFFF00:  # a prefetch abort
                 mapped = self.memory.at(pc) is not None
@@ -297,6 +297,33 @@ class _Run:
     def _end(self, outcome: Outcome) -> None:
         self.ended = outcome
         self.uc.emu_stop()
+
+    def _end_by_return(self) -> None:
+        """The function that the run began with has returned: its measured calls end with it."""
+        self.semihosting.exit_code = self._registers()[0]
+        finish_frames(int(self.machine.ctypes.data), -1)
+        self._end("exited")
+
+    def _end_by_even_branch(self, pc: int) -> None:
+        self.fault = self.faults.even_branch(pc, self._call_path(pc))
+        self.ended = "fault"
+
+    def _is_thumb(self) -> bool:
+        """Whether the last branch kept bit 0, which a resumed run would set again."""
+        return bool(self.uc.reg_read(arm_const.UC_ARM_REG_XPSR) & _XPSR_THUMB)
+
+    def _is_rewritten(self, number: int) -> bool:
+        """Whether memory no longer holds the code that was decoded there."""
+        stored = self.store.stored[number]
+        return self.memory.read(stored.address, stored.size_bytes) != stored.code
+
+    def _meet_again(self, pc: int) -> None:
+        """Go on at a block after a fault that only its old code, or its predecessor's, has."""
+        for number in (self.store.number_at(pc), int(self.machine[Word.PREVIOUS])):
+            if number >= 0 and self._is_rewritten(number):
+                stored = self.store.stored[number]
+                self._meet_block(stored.address, stored.size_bytes)
+        self.machine[Word.PREVIOUS] = -1  # its branch was followed already
 
     def _call_path(self, address: int) -> tuple[int, ...]:
         depth = int(self.machine[Word.SHADOW_DEPTH])
@@ -356,6 +383,8 @@ class _Run:
             match reason:
                 case Reason.RESUME:
                     pass
+                case Reason.NEW_BLOCK if not self._is_thumb():
+                    self._end_by_even_branch(pc)
                 case Reason.NEW_BLOCK:
                     self._meet_block(pc, int(machine[Word.WANTED_SIZE]))
                 case Reason.BUDGET:
@@ -370,26 +399,28 @@ class _Run:
                     flags = self.store.blocks.data[self.store.number_at(pc), Block.FLAGS]
                     machine[Word.SKIP_EVENT] = int(flags) & BlockFlag.EVENT
                 case Reason.STACK_OVERFLOW:
-                    self._catch_up(pc)
                     self.fault = self.faults.stack_overflow(
                         pc, int(machine[Word.STACK_LIMIT]), self._call_path(pc)
                     )
                     self.ended = "fault"
+                case Reason.UNALIGNED if self._is_rewritten(self.store.number_at(pc)):
+                    self._meet_again(pc)
                 case Reason.UNALIGNED:
                     stored = self.store.stored[self.store.number_at(pc)]
-                    at = stored.instructions[int(machine[Word.FAULT_ROW])]
-                    self._catch_up(pc, at.address)
+                    row = int(machine[Word.FAULT_ROW])
+                    at = stored.instructions[row]
+                    self._catch_up(stored, row)
                     self.fault = self.faults.unaligned(at, self._call_path(at.address))
                     self.ended = "fault"
+                case Reason.EVEN_BRANCH if self._is_rewritten(int(machine[Word.PREVIOUS])):
+                    self._meet_again(pc)
                 case Reason.EVEN_BRANCH:
-                    self.fault = self.faults.even_branch(pc, self._call_path(pc))
-                    self.ended = "fault"
+                    self._end_by_even_branch(pc)
                 case Reason.DIVIDE_BY_ZERO:
                     self.fault = self.faults.divide_by_zero(pc, self._call_path(pc))
                     self.ended = "fault"
                 case _ if pc & ~1 == RETURN_ADDRESS:
-                    self.semihosting.exit_code = self._registers()[0]
-                    self.ended = "exited"
+                    self._end_by_return()
                 case _:
                     # WFI, WFE: nothing can wake the core until interrupts are modelled.
                     self.ended = "halted"
@@ -420,13 +451,16 @@ class _Run:
     def _registers(self) -> list[int]:
         return self.faults.core_registers()
 
-    def _catch_up(self, block: int, until: int | None = None) -> None:
-        """Run from a block's start to a faulting instruction without accounting."""
-        if until is None or until == block:
+    def _catch_up(self, stored: StoredBlock, row: int) -> None:
+        """Run from a block's start to its faulting instruction without accounting."""
+        if row == 0:
             return
         self.machine[Word.REASON], self.machine[Word.NEXT_STOP] = Reason.PASS, -1
+        until = stored.instructions[row].address
+        # Code that is translated already would run past `until`.
+        self.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
         try:
-            self.uc.emu_start(block | 1, until)
+            self.uc.emu_start(stored.address | 1, until, count=row)
         except unicorn.UcError:
             self.notes.append("The registers are those at the start of the faulting block.")
 
@@ -462,7 +496,11 @@ class _Run:
         """Look at each divisor: silicon traps on zero, the emulator does not."""
         stored = self.store.stored[number]
         for instruction in stored.instructions:
-            if instruction.name not in ("sdiv", "udiv") or instruction.address in self.divide_sites:
+            if instruction.name not in ("sdiv", "udiv"):
+                continue
+            # A hook is compiled into code that is translated after it was added.
+            self.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
+            if instruction.address in self.divide_sites:
                 continue
             divisor = instruction.uses[-1][0]
             site = np.array([self.machine.ctypes.data, divisor], np.int64)
@@ -471,8 +509,6 @@ class _Run:
                 self.uc, unicorn_const.UC_HOOK_CODE, on_divide.address, int(site.ctypes.data),
                 instruction.address, instruction.address,
             )  # fmt: skip
-            # A hook is compiled into code that is translated after it was added.
-            self.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
 
     # The result
 
@@ -564,4 +600,4 @@ def add_native_hook(
     return hook.value
 
 
-__all__ = ["Cause", "UnicornMachine"]
+__all__ = ["UnicornMachine"]

@@ -21,6 +21,7 @@ GE_FLAGS = 17  # set by parallel adds, read by sel
 FIRST_S = 18  # s0; d1 is s2 and s3
 FP_STATUS = 50
 REGISTER_COUNT = 51
+FIRST_DOUBLE = 100  # d0 in `core_register`; the scoreboard knows d0 as s0 and s1
 SP, LR, PC = 13, 14, 15
 
 
@@ -198,7 +199,7 @@ def _register_names() -> dict[int, int]:
         if name in numbers:
             found[register] = numbers[name]
         elif name and name[0] == "d" and name[1:].isdigit() and int(name[1:]) < 16:
-            found[register] = 100 + int(name[1:])
+            found[register] = FIRST_DOUBLE + int(name[1:])
     return found
 
 
@@ -212,8 +213,9 @@ def core_register(register: int) -> int:
 def _expand(register: int) -> tuple[int, ...]:
     """A capstone register as scoreboard registers: d3 is s6 and s7."""
     number = _REGISTERS.get(register, -1)
-    if number >= 100:
-        return FIRST_S + 2 * (number - 100), FIRST_S + 2 * (number - 100) + 1
+    if number >= FIRST_DOUBLE:
+        single = FIRST_S + 2 * (number - FIRST_DOUBLE)
+        return single, single + 1
     return (number,) if number >= 0 else ()
 
 

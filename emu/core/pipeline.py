@@ -59,8 +59,9 @@ _A = {name: int(value) for name, value in Attribute.__members__.items()}
 A_SINGLE, A_OLDER_ONLY, A_SHIFTER = _A["SINGLE"], _A["OLDER_ONLY"], _A["SHIFTER"]
 A_BITFIELD, A_MULTIPLY, A_LOAD, A_STORE = _A["BITFIELD"], _A["MULTIPLY"], _A["LOAD"], _A["STORE"]
 A_BRANCH, A_FP_ARITHMETIC = _A["BRANCH"], _A["FP_ARITHMETIC"]
-A_EARLY_OLDER, A_EARLY_ANY, A_MULTIPLE = _A["EARLY_OLDER"], _A["EARLY_ANY"], _A["MULTIPLE"]
+A_EARLY_OLDER, A_EARLY_ANY = _A["EARLY_OLDER"], _A["EARLY_ANY"]
 A_FP_FUSED, A_FP_TRANSFER, A_NARROW = _A["FP_FUSED"], _A["FP_TRANSFER"], _A["NARROW"]
+A_PREDICATED = _A["PREDICATED"]
 K_EARLY, K_LATE, K_DIVIDE = int(Producer.EARLY_ALU), int(Producer.LATE_ALU), int(Producer.DIVIDE)
 N_EA, N_L = int(Need.EA), int(Need.L)
 P_READ_PORTS, P_WRITE_PORTS = int(Param.READ_PORTS), int(Param.WRITE_PORTS)
@@ -303,7 +304,9 @@ def simulate_block(
             busy_until = time + 1 + params[P_STM_UNALIGNED]
         if group >= 0 and (low & (rows[index, I_WORD] - 1)) != 0:
             if rows[index, I_WORDS] > 1 or (attr & A_FP_TRANSFER) != 0:
-                return FAULT_UNALIGNED - (index - first)
+                # In an IT block it may not execute at all, and then its base may be anything.
+                if (attr & A_PREDICATED) == 0:
+                    return FAULT_UNALIGNED - (index - first)
             if (attr & A_LOAD) != 0:
                 extra = params[P_UNALIGNED_OLDER] if is_older else params[P_UNALIGNED_YOUNGER]
                 busy_until = time + 1 + extra
@@ -348,8 +351,6 @@ def simulate_block(
                 detail[row, D_BRANCH] = fetched - structural
             detail[row, D_LATENCY] = ready_time - fetched
             detail[row, D_BUS] = time - ready_time
-            if row == 0:
-                detail[row, D_TIME] = time
 
     # The new state, relative to the last issue and normalised.
     for column in range(S_COLUMNS):

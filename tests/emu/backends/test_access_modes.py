@@ -52,6 +52,23 @@ def test_reconstructed_and_hooked_accesses_give_the_same_cycles(
     assert counted - exact.accesses.hooked_count <= skipped + doubles
 
 
+def test_both_ways_charge_misses_to_the_same_instruction(bench: Bench) -> None:
+    """Also behind a double, which is one access to the emulator and two words to the model."""
+    source = """
+    static double x[8]; static uint32_t words[16384];
+    NAKED void load(double *p, uint32_t *q) {
+        __asm__ volatile("vldr d0, [r0]\\n vldr d1, [r0, #8]\\n nop\\n ldr r2, [r1]\\n bx lr");
+    }
+    int main(void) { for (int i = 0; i < 2048; i++) load(x, words + 8 * i); return 0; }
+    """
+    fast, exact = bench.run(source), bench.run(source, accesses="hook")
+    worst = [
+        int(done.profile["address"][np.argmax(done.profile["dcache_cycles"])])
+        for done in (fast, exact)
+    ]
+    assert worst[0] == worst[1]
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("timing", ["full", "issue"])
 @pytest.mark.parametrize("accesses", ["reconstruct", "hook"])

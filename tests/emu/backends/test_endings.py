@@ -78,6 +78,72 @@ def test_registers_are_those_of_the_fault(bench: Bench) -> None:
     assert fault.address == 0x90000000
 
 
+def test_an_unaligned_fault_in_code_that_ran_before_stops_there(bench: Bench) -> None:
+    source = """static uint32_t words[8];
+    NAKED void load(char *p, int n) {
+        __asm__ volatile("push {r4, lr}\\n mov r4, r1\\n ldm.w r0, {r2, r3}\\n mov.w r4, #0\\n"
+                         " pop {r4, pc}");
+    }
+    int main(void) {
+        for (int i = 0; i < 9; i++) load((char *)words, i);
+        load((char *)words + 2, 77);
+        puts("went on");
+        for (;;) sink++;
+    }"""
+    done = bench.run(source)
+    assert done.fault is not None
+    assert done.fault.kind == "unaligned"
+    assert dict(done.fault.registers)["r4"] == 77
+    assert done.console == b""
+
+
+@pytest.mark.parametrize("load", ["vldrne s0, [r0]", "ldrdne r2, r3, [r0]", "ldmne r0, {r2, r3}"])
+@pytest.mark.parametrize("compare", ["cmp r1, #0", "adds r1, #0"], ids=["known", "unknown"])
+def test_a_load_that_is_skipped_may_have_any_address(bench: Bench, load: str, compare: str) -> None:
+    source = (
+        f'NAKED void f(char *p, int n) {{ __asm__ volatile("{compare}\\n it ne\\n {load}\\n'
+        ' bx lr"); } int main(void) { f((char *)0x24000001, 0); return 0; }'
+    )
+    done = bench.run(source)
+    assert (done.fault, done.exit_code) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "jump",
+    ["bx r0", "push {r0}\\n pop {pc}", "push {r0}\\n ldr.w pc, [sp], #4", "bx pc\\n nop"],
+    ids=["bx", "pop", "ldr", "bx_pc"],
+)
+def test_a_jump_to_an_even_address_is_refused(bench: Bench, jump: str) -> None:
+    source = (
+        'NAKED void even(void) { __asm__ volatile("movs r0, #0\\n movt r0, #0x0800\\n '
+        + jump + '"); } int main(void) { even(); return 0; }'
+    )  # fmt: skip
+    done = bench.run(source)
+    assert done.fault is not None
+    assert done.fault.kind == "undefined_instruction"
+    assert "even address" in done.fault.sentence
+
+
+def test_divisions_trap_also_in_code_that_ran_before_the_trap(bench: Bench) -> None:
+    source = """
+    volatile int divisor = 1;
+    NOINLINE int sum(int rounds) {
+        int total = 0;
+        do { total += 100 / divisor; } while (--rounds);
+        return total;
+    }
+    int main(void) {
+        REG(0xE000ED14) &= ~16u;
+        sink = sum(5);
+        divisor = 0;
+        REG(0xE000ED14) |= 16;
+        return sum(5);
+    }"""
+    done = bench.run(source)
+    assert done.fault is not None
+    assert done.fault.kind == "divide_by_zero"
+
+
 def test_a_division_by_zero_that_nobody_traps_gives_zero(bench: Bench) -> None:
     source = "volatile int zero; int main(void) { REG(0xE000ED14) &= ~16u; return 7 / zero; }"
     done = bench.run(source)

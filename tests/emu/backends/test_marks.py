@@ -130,6 +130,35 @@ def test_a_tail_call_is_a_call(bench: Bench) -> None:
     assert call(done, "outer").stack_peak_bytes == 16
 
 
+def test_a_measured_entry_ends_with_the_run(bench: Bench) -> None:
+    source = "NOINLINE int seven(void) { return 7 + (int)sink; } int main(void) { return seven(); }"
+    done = bench.run(source, entry="seven", measure=("seven",))
+    seven = call(done, "seven")
+    assert (done.exit_code, seven.calls_count) == (7, 1)
+    assert seven.cold_instructions == done.instructions
+    assert seven.cold_cycles == done.cycles
+
+
+@pytest.mark.parametrize("depth", [3, 150])
+def test_longjmp_ends_the_calls_it_leaves(bench: Bench, depth: int) -> None:
+    source = """#include <setjmp.h>
+    static jmp_buf place;
+    NOINLINE void deep(int n) {
+        volatile int local[2];
+        local[0] = n;
+        if (n == 0) longjmp(place, 1);
+        deep(n - 1);
+        local[1] = 1;
+    }
+    NOINLINE int outer(int n) { if (setjmp(place) == 0) deep(n); return 1; }
+    int main(void) { int n = 0; for (int i = 0; i < 5; i++) n += outer(DEPTH); return n; }
+    """
+    done = bench.run(source, defines={"DEPTH": depth}, measure=("outer", "deep"))
+    assert done.exit_code == 5
+    assert call(done, "outer").calls_count == 5
+    assert call(done, "deep").calls_count == 5 * (depth + 1)
+
+
 def test_measuring_changes_nothing(bench: Bench) -> None:
     plain = bench.run(RECURSION, defines={"DEPTH": 20})
     measured = bench.run(RECURSION, defines={"DEPTH": 20}, measure=("down", "quick"))
