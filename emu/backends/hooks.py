@@ -416,6 +416,7 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
                 variant ^= flip
         transition = next_transition(machine, number, edge, variant)
         if transition <= FAULT_UNALIGNED:
+            put(machine, W_CYCLES, get(machine, W_CYCLES) + ticks)  # charged to the block already
             put(machine, W_FAULT_ROW, FAULT_UNALIGNED - transition)
             put(machine, W_WANTED_ADDRESS, address)
             stop(machine, handle, REASON_UNALIGNED)

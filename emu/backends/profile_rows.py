@@ -92,5 +92,8 @@ def _merge(
     profile["executions_count"] = np.bincount(inverse, executions, minlength=len(unique))
     for cause, values in cycles.items():
         profile[f"{cause.value}_cycles"] = np.bincount(inverse, values, minlength=len(unique))
-    ran = profile["executions_count"] > 0
-    return profile[ran]
+    # A block that faulted at its entry never ran, but may have waited for its code.
+    counted = profile["executions_count"] > 0
+    for cause in CAUSES:
+        counted |= profile[f"{cause.value}_cycles"] > 0
+    return profile[counted]

@@ -130,9 +130,9 @@ class AccessAccount:
 
 @dataclass(frozen=True)
 class MemoryTraffic:
-    """Events of the memory system over the run."""
+    """Events of the memory system over the run. None: not counted."""
 
-    icache_accesses_count: int = 0
+    icache_accesses_count: int | None = None
     icache_misses_count: int = 0
     dcache_accesses_count: int = 0
     dcache_misses_count: int = 0

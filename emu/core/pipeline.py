@@ -31,8 +31,8 @@ from emu.core.timing_table import Need, Param, Producer, TimingTable
 
 # Columns of an instruction row.
 I_SIZE, I_ATTR, I_CYCLES, I_USES, I_USES_END, I_DEFS, I_DEFS_END, I_BUSY = range(8)
-I_READS, I_WRITES, I_GROUP, I_OFFSET, I_WORD, I_WORDS, I_STORE, I_END = range(8, 16)
-I_COLUMNS = 16
+I_READS, I_WRITES, I_GROUP, I_OFFSET, I_WORD, I_WORDS = range(8, 14)
+I_COLUMNS = 16  # one cache line of the host
 
 # Columns of a state row.
 S_OPEN = REGISTER_COUNT  # 1: the last instruction left the younger slot free
@@ -124,8 +124,6 @@ def pack_block(
             row[I_OFFSET] = offset & 0x7FFFFFFF
             row[I_WORD] = memory.word_bytes
             row[I_WORDS] = memory.words
-            row[I_STORE] = int(memory.is_store)
-        row[I_END] = int(instruction.end)
     return PackedBlock(rows, np.array(uses, np.int32), np.array(defs, np.int32))
 
 

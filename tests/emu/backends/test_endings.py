@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from emu.backends.protocol import Execution, RunOptions
+from emu.backends.protocol import CAUSES, Execution, RunOptions
 from emu.backends.unicorn_machine import UnicornMachine
 from emu.errors import ImageError, UsageError
 from tests.emu.backends.machine_bench import Bench, board_of
@@ -52,6 +52,9 @@ def test_each_fault_stops_with_its_kind_and_place(bench: Bench, kind: str, acces
     assert registers["pc"] == fault.pc
     assert set(registers) >= {f"r{n}" for n in range(13)} | {"sp", "lr", "pc", "xpsr"}
     assert fault.call_path
+    assert sum(done.cycles_by_cause.values()) == pytest.approx(done.cycles)
+    parts = sum(float(done.profile[f"{cause.value}_cycles"].sum()) for cause in CAUSES)
+    assert parts == pytest.approx(done.cycles)
     where = image.function_at(fault.pc)
     if "fetch" not in kind and kind != "no_execute":
         assert where is not None
