@@ -7,7 +7,7 @@ doubling; after a growth their new addresses go back into the hook's words.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -325,7 +325,9 @@ class CodeStore:
         self.row_stalls.reserve(len(packed.rows))
         first_row = self.rows.extend(packed.rows)
         self.row_stalls.count = self.rows.count
-        stored = StoredBlock(address, len(code), code, instructions, program, first_row)
+        # What capstone holds of an instruction is the largest part of it and not wanted again.
+        kept = tuple(replace(instruction, capstone=None) for instruction in instructions)
+        stored = StoredBlock(address, len(code), code, kept, program, first_row)
         self.stored.append(stored)
 
         row = np.zeros(int(Block.COLUMNS), np.int64)
