@@ -22,6 +22,7 @@ from emu.backends.constants import (
     M_WARM_INSTRUCTIONS,
     M_WARM_MAX,
     M_WARM_MIN,
+    W_CALLS_LOST,
     W_CYCLES,
     W_DEEPEST,
     W_DEEPEST_ADDRESS,
@@ -89,7 +90,11 @@ def follow_calls(machine: int, end: int, address: int, stack: int) -> None:
     shadow = get(machine, W_SHADOW)
     depth = get(machine, W_SHADOW_DEPTH)
     if end == END_CALL or end == END_CALL_INDIRECT:
-        if address != get(machine, W_FALLTHROUGH) and depth < get(machine, W_SHADOW_CAPACITY):
+        if address == get(machine, W_FALLTHROUGH):
+            return
+        if depth >= get(machine, W_SHADOW_CAPACITY):
+            put(machine, W_CALLS_LOST, get(machine, W_CALLS_LOST) + 1)
+        else:
             put(shadow, 3 * depth, get(machine, W_FALLTHROUGH))
             put(shadow, 3 * depth + 1, stack)
             put(machine, W_SHADOW_DEPTH, depth + 1)

@@ -345,6 +345,9 @@ class CodeStore:
         row[Block.EPOCH] = -1
         first_node, node_count = self._add_nodes(program)
         row[Block.NODES] = first_node | (node_count << 32)
+        if program.stack_probe >= 0:
+            row[Block.NODES] |= program.stack_probe << 48
+            row[Block.FLAGS] |= BlockFlag.STACK_PROBE
         first_group, flip = self._add_groups(instructions, program, first_row)
         row[Block.PROGRAM] = first_group | (len(program.groups) << 32)
         row[Block.FLIP] = flip

@@ -114,6 +114,14 @@ class FaultFinder:
     def _code(self, pc: int) -> str:
         return self._memory.read(pc, 4).hex(" ") or "(unmapped)"
 
+    def empty_code(self, pc: int, path: tuple[int, ...]) -> Fault:
+        """Kilobytes of zeros were executed."""
+        sentence = (
+            f"The program runs through zero-filled memory at {pc:#010x} ({self._place(pc)}): it "
+            "jumped to where there is no code."
+        )
+        return self._fault("no_code", sentence, pc, None, path)
+
     def stack_overflow(self, pc: int, limit: int, path: tuple[int, ...]) -> Fault:
         """The stack pointer passed below the end of the stack."""
         stack = self.core_registers()[13]

@@ -36,6 +36,7 @@ from emu.backends.constants import (
     F_IN_CODE_CACHE,
     F_STACK,
     F_STACK_ODD,
+    F_STACK_PROBE,
     F_TABLE_BRANCH,
     G_CLUSTERS,
     G_COLUMNS,
@@ -354,7 +355,7 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
     previous = get(machine, W_PREVIOUS)
     before = previous * B_COLUMNS
     end = END_FALL
-    moved = flags & F_STACK
+    moved = flags & (F_STACK | F_STACK_PROBE)
     if previous >= 0:
         previous_flags = get(record, before + B_FLAGS)
         end = (previous_flags >> 16) & 15
@@ -385,6 +386,11 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
     shape = get(record, at + B_SHAPE)
     if moved != 0:
         lowest = load_u32(get(machine, W_REGISTERS) + 52) - (shape >> 32)
+        if flags & F_STACK_PROBE != 0:
+            nodes = get(record, at + B_NODES)
+            values = get(machine, W_VALUES)
+            evaluate_nodes(machine, values, nodes & U32, (nodes >> 32) & 0xFFFF)
+            lowest = min(lowest, read_value(machine, values, nodes >> 48))
         if lowest < get(machine, W_FRAME_LOWEST):
             if note_deepest(machine, address, lowest):
                 put(machine, W_WANTED_ADDRESS, address)
@@ -405,8 +411,9 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         program = get(record, at + B_PROGRAM)
         if program >> 32 != 0:
             nodes = get(record, at + B_NODES)
-            if nodes >> 32 != 0:
-                evaluate_nodes(machine, get(machine, W_VALUES), nodes & U32, nodes >> 32)
+            count = (nodes >> 32) & 0xFFFF
+            if count != 0:
+                evaluate_nodes(machine, get(machine, W_VALUES), nodes & U32, count)
             stalls, variant = data_accesses(
                 machine, program, mode == 2 and get(machine, W_HOOKED) == 0
             )

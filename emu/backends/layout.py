@@ -111,6 +111,7 @@ class Word(IntEnum):
     # Stack and calls
     STACK_LIMIT = auto()  # 0: none
     SHADOW_CAPACITY = auto()
+    CALLS_LOST = auto()  # calls deeper than the shadow stack
     DEEPEST_DEPTH = auto()
     DEEPEST_ADDRESS = auto()
     FRAME_CAPACITY = auto()
@@ -143,7 +144,7 @@ class Block(IntEnum):
     FLAGS = auto()  # BlockFlag | end << 16 | register of bx, else 15 << 20 | measured + 1 << 24
     SHAPE = auto()  # instructions | last instruction's bytes << 16 | -stack delta << 32
     PROGRAM = auto()  # first group | groups << 32
-    NODES = auto()  # first micro-op | count << 32
+    NODES = auto()  # first micro-op | count << 32 | value of a computed stack pointer << 48
     FLIP = auto()  # variant bits that are flipped together
     EPOCH = auto()  # I-cache epoch at which all lines were present
     EXECUTIONS = auto()  # counted only without timing
@@ -172,6 +173,7 @@ class BlockFlag(IntEnum):
     FREE_FETCH = 64  # fetched from TCM: never waits
     ART = 128
     STACK = 512  # moves the stack pointer down
+    STACK_PROBE = 2048  # computes a stack pointer within the block
     STACK_ODD = 1024  # leaves the stack pointer where only the next block can tell
     TABLE_BRANCH = 256  # tbb, tbh: an indirect jump that never returns
 

@@ -146,7 +146,8 @@ class Fault:
     """What stopped the firmware.
 
     `kind` is one of: unmapped_read, unmapped_write, unmapped_fetch, write_to_flash,
-    undefined_instruction, divide_by_zero, unaligned, stack_overflow, breakpoint, no_execute.
+    undefined_instruction, divide_by_zero, unaligned, stack_overflow, breakpoint, no_execute,
+    no_code, exception.
     """
 
     kind: str

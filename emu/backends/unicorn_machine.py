@@ -67,6 +67,9 @@ _SHADOW_DEPTH = 4096
 _FRAME_DEPTH = 4096
 _XPSR_THUMB = 1 << 24
 _MAX_VALUES = 256
+_CONSOLE_BYTES = 1 << 22
+# Zero bytes are instructions (`movs r0, r0`), but nobody writes this many of them.
+_EMPTY_CODE_BYTES = 4096
 
 
 class UnicornMachine:
@@ -111,6 +114,7 @@ class _Run:
         )
         self.divide_sites: dict[int, npt.NDArray[np.int64]] = {}
         self.divides_armed = False
+        self.empty_bytes = 0  # of zero-filled code met in a row
         self.first_fetch: int | None = None  # code in RAM whose page may not execute yet
         self.ended: Outcome | None = None
         self.fault: Fault | None = None
@@ -218,7 +222,10 @@ class _Run:
         return self.clock.cycles() * 1e6 / self.board.clock_hz
 
     def _write_console(self, data: bytes) -> None:
-        self.console += data
+        room = _CONSOLE_BYTES - len(self.console)
+        if 0 < room < len(data):
+            self.notes.append(f"The report keeps the first {_CONSOLE_BYTES} bytes of the console.")
+        self.console += data[: max(room, 0)]
         if self.options.on_console is not None:
             self.options.on_console(data)
 
@@ -466,6 +473,11 @@ class _Run:
 
     def _meet_block(self, address: int, size_bytes: int) -> None:
         code = self.memory.read(address, size_bytes)
+        self.empty_bytes = 0 if any(code) else self.empty_bytes + len(code)
+        if self.empty_bytes >= _EMPTY_CODE_BYTES:
+            self.fault = self.faults.empty_code(address, self._call_path(address))
+            self.ended = "fault"
+            return
         self.store.add(code, address)
         number = self.store.number_at(address)
         row = self.store.blocks.data[number]
@@ -523,6 +535,11 @@ class _Run:
             if machine[Word.HOOKED]
             else AccessAccount(reconstructed, 0, unresolved, predicated)
         )
+        if lost := int(machine[Word.CALLS_LOST]):
+            self.notes.append(
+                f"{lost} calls went deeper than {_SHADOW_DEPTH} levels and were not followed: call "
+                "paths end there, and measured calls among them are missing."
+            )
         lowest = int(machine[Word.STACK_LOWEST])
         depth = int(machine[Word.DEEPEST_DEPTH])
         path = (

@@ -100,6 +100,8 @@ class AddressProgram:
         predicated_count: those counted as executed because their condition is unknown.
         stack_delta_bytes: lowest stack pointer within the block, relative to its entry (0 or less).
         stack_known: the stack pointer at the end is its value at the entry plus a constant.
+        stack_probe: value index of a stack pointer that the block computes (a variable-length
+            array), -1 for none.
     """
 
     nodes: tuple[Node, ...]
@@ -110,6 +112,7 @@ class AddressProgram:
     predicated_count: int
     stack_delta_bytes: int
     stack_known: bool = True
+    stack_probe: int = -1
 
 
 _ALWAYS = arm.ARM_CC_AL
@@ -475,6 +478,7 @@ def analyse_addresses(instructions: Sequence[Instruction]) -> AddressProgram:
     resolved = unresolved = predicated = 0
     lowest = 0
     stack_known = True
+    probe: int | None = None
     for row, instruction in enumerate(instructions):
         memory = instruction.memory
         place = (-1, 0)
@@ -513,17 +517,23 @@ def analyse_addresses(instructions: Sequence[Instruction]) -> AddressProgram:
             delta = stack.const - (1 << 32) if stack.const >> 31 else stack.const
             lowest = min(lowest, delta)
         stack_known = stack is not None and stack.terms == ((SP, 1),)
-    nodes, groups_out = _needed(symbolic.nodes, order)
+        if not stack_known and probe is None:
+            probe = symbolic.index_of(stack)
+    nodes, groups_out, moved_probe = _needed(symbolic.nodes, order, -1 if probe is None else probe)
     return AddressProgram(
-        nodes, groups_out, tuple(placed), resolved, unresolved, predicated, lowest, stack_known
-    )
+        nodes, groups_out, tuple(placed), resolved, unresolved, predicated, lowest, stack_known,
+        moved_probe,
+    )  # fmt: skip
 
 
-def _needed(nodes: list[Node], groups: list[Group]) -> tuple[tuple[Node, ...], tuple[Group, ...]]:
+def _needed(
+    nodes: list[Node], groups: list[Group], probe: int
+) -> tuple[tuple[Node, ...], tuple[Group, ...], int]:
     """Keep the micro-ops that some address needs, renumbered."""
     wanted: set[int] = set()
     stack = [node for group in groups for node, _ in group.terms]
     stack += [group.predicate for group in groups]
+    stack.append(probe)
     while stack:
         index = stack.pop()
         if index < 16 or index in wanted:
@@ -551,7 +561,7 @@ def _needed(nodes: list[Node], groups: list[Group]) -> tuple[tuple[Node, ...], t
         )
         for group in groups
     )
-    return tuple(kept), out
+    return tuple(kept), out, moved(probe)
 
 
 __all__ = ["LINE_BYTES", "Access", "AddressProgram", "Group", "Node", "Op", "analyse_addresses"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,6 +17,7 @@ from typing import Any, TypeVar, cast
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+_KEPT_VERSIONS = 8
 _ROOMS = (Path(__file__).parent, Path(__file__).parent.parent / "backends")
 
 
@@ -34,12 +36,22 @@ def _sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+def _prune(directory: Path) -> None:
+    """Drop the compiled code of versions long gone."""
+    others = [other for other in directory.parent.iterdir() if other != directory]
+    others.sort(key=lambda other: other.stat().st_mtime, reverse=True)
+    for other in others[_KEPT_VERSIONS:]:
+        shutil.rmtree(other, ignore_errors=True)
+
+
 def _use_own_cache() -> None:
     if os.environ.get("NUMBA_CACHE_DIR"):
         return
     try:
         directory = _cache_home() / "native" / _sources_digest()
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            _prune(directory)
         numba.config.CACHE_DIR = str(directory)
     except (OSError, RuntimeError):
         # No home, or it cannot be written: Numba looks for a place of its own, or compiles anew.

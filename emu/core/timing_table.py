@@ -160,6 +160,15 @@ def _cycles(file: str, key: str, value: object) -> int:
     return value
 
 
+def _check_shape(file: str, params: npt.NDArray[np.int64]) -> None:
+    """What the scoreboard and the predictor take for granted."""
+    if params[Param.FETCH_BYTES] != 8:
+        raise BoardError(f"{file}: fetch.bytes_per_cycle must be 8, the width the model knows.")
+    entries = int(params[Param.BTAC_ENTRIES])
+    if entries < 1 or entries & (entries - 1):
+        raise BoardError(f"{file}: branch.btac_entries_count is {entries}, no power of two.")
+
+
 def _refuse_unread(file: str, data: dict[str, Any], groups: Iterable[str]) -> None:
     """A key that nothing reads is a mistake, not a remark."""
     known = {"name", "latency_cycles", "fp_busy_cycles", *groups}
@@ -215,6 +224,7 @@ def load_timing_table(core: str) -> TimingTable:
         params = np.zeros(len(Param), np.int64)
         for param, (group, key) in _PARAM_KEYS.items():
             params[param] = _cycles(file, key, data[group][key])
+        _check_shape(file, params)
         groups = dict.fromkeys(group for group, _ in _PARAM_KEYS.values())
         sources += [(group, _source(file, group, data[group])) for group in groups]
         _refuse_unread(file, data, groups)
