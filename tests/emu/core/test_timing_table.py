@@ -29,6 +29,7 @@ def shipped() -> dict[str, Any]:
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     """Loads a table from values or text instead of the shipped file."""
+    load_timing_table("cortex-m7")  # into the process's memory before its file is out of reach
     (tmp_path / "cores").mkdir()
     monkeypatch.setattr("emu.core.timing_table.resources.files", lambda _package: tmp_path)
 
