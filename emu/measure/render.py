@@ -397,15 +397,20 @@ def _where(row: FunctionCost | LineCost) -> str:
     return f"{Path(row.file).name}:{row.line}"
 
 
-@lru_cache(maxsize=64)
 def _lines_of(file: str) -> tuple[str, ...]:
     # The runtime's own sources go by their place in this package.
     for path in (Path(file), Path(__file__).parents[2] / file):
         try:
-            return tuple(path.read_text("utf-8", "replace").splitlines())
+            return _read_lines(path.resolve(), path.stat().st_mtime_ns)
         except OSError:
             continue
     return ()
+
+
+@lru_cache(maxsize=64)
+def _read_lines(path: Path, _changed_ns: int) -> tuple[str, ...]:
+    """Lines of a file as it was at a time: one process may print pages from several folders."""
+    return tuple(path.read_text("utf-8", "replace").splitlines())
 
 
 def _source_line(file: str | None, line: int | None) -> str:
