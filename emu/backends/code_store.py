@@ -33,7 +33,8 @@ from emu.backends.layout import (
 from emu.backends.transitions import rebuild_hashes
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
-from emu.core.decode import (
+from emu.core.decode import decode_block
+from emu.core.instruction import (
     ALWAYS,
     FIRST_DOUBLE,
     SP,
@@ -42,7 +43,6 @@ from emu.core.decode import (
     Instruction,
     MemoryOperand,
     core_register,
-    decode_block,
 )
 from emu.core.pipeline import (
     D_COLUMNS,

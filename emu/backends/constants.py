@@ -16,7 +16,7 @@ from emu.backends.layout import (
     Word,
 )
 from emu.core.addresses import Op
-from emu.core.decode import End
+from emu.core.instruction import End
 from emu.core.timing_table import Need, Param, Producer
 
 PRODUCERS = len(Producer)

@@ -11,7 +11,7 @@ from emu.backends.guest_memory import GuestMemory
 from emu.backends.protocol import Fault
 from emu.backends.register_access import REGISTER_IDS
 from emu.board import Board
-from emu.core.decode import Instruction
+from emu.core.instruction import Instruction
 from emu.firmware.image import Image
 
 _NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")

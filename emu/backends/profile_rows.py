@@ -8,7 +8,7 @@ import numpy.typing as npt
 from emu.backends.code_store import CodeStore
 from emu.backends.layout import TICKS, Block, Cold
 from emu.backends.protocol import CAUSES, PROFILE_DTYPE, Cause
-from emu.core.decode import End
+from emu.core.instruction import End
 from emu.core.pipeline import D_BRANCH, D_BUS, D_ISSUE, D_LATENCY
 
 

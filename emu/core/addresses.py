@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from capstone import arm
 
-from emu.core.decode import FLAGS, PC, SP, Instruction, MemoryOperand, core_register
+from emu.core.instruction import FLAGS, PC, SP, Instruction, MemoryOperand, core_register
 
 LINE_BYTES = 32
 MAX_NODES = 238  # their numbers, from 16, fit a byte with 0xFF to spare

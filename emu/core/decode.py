@@ -7,107 +7,28 @@ scoreboard only compares numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum, IntFlag
 from typing import Any
 
-import capstone
 from capstone import arm
 
+from emu.core.decode_float import decode_float
+from emu.core.instruction import (
+    ALWAYS,
+    DISASSEMBLER,
+    FLAGS,
+    GE_FLAGS,
+    LR,
+    PC,
+    Attribute,
+    Builder,
+    End,
+    Instruction,
+    MemoryOperand,
+    core_register,
+    take_memory_operand,
+    take_multiple,
+)
 from emu.core.timing_table import Need, Param, Producer, TimingTable
-
-FLAGS = 16  # N Z C V
-GE_FLAGS = 17  # set by parallel adds, read by sel
-FIRST_S = 18  # s0; d1 is s2 and s3
-FP_STATUS = 50
-REGISTER_COUNT = 51
-FIRST_DOUBLE = 100  # d0 in `core_register`; the scoreboard knows d0 as s0 and s1
-SP, LR, PC = 13, 14, 15
-
-
-class Attribute(IntFlag):
-    """What an instruction asks of the issue stage; pairs are refused on these."""
-
-    NONE = 0
-    SINGLE = 1  # never pairs
-    OLDER_ONLY = 2  # bitfield, extend and DSP: the one SIMD-capable ALU
-    SHIFTER = 4  # inline-shifted operand or shifted constant
-    BITFIELD = 8  # bfi, ubfx, rev, *xta*, pkh: not beside SHIFTER
-    MULTIPLY = 16
-    LOAD = 32
-    STORE = 64
-    BRANCH = 128
-    FP_ARITHMETIC = 256
-    EARLY_OLDER = 512  # add, sub, mov: early ALU in the older slot
-    EARLY_ANY = 1024  # plain shift: early ALU in either slot
-    MULTIPLE = 2048  # ldm, stm, ldrd, strd, push, pop
-    FP_FUSED = 4096  # vfma, vmla: the next may be no vldr, vstr, vmov
-    FP_TRANSFER = 8192
-    NARROW = 16384  # byte or half-word access
-    PREDICATED = 32768
-
-
-class End(IntEnum):
-    """How control leaves a block."""
-
-    FALL = 0  # split by the translator, or not a branch
-    CONDITIONAL = 1
-    JUMP = 2
-    CALL = 3
-    CALL_INDIRECT = 4
-    JUMP_INDIRECT = 5
-    RETURN = 6
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryOperand:
-    """One instruction's data access: `base + (index << shift) + displacement`, `words` in a row.
-
-    Attributes:
-        base: core register, 15 for a literal (then `displacement` is the absolute address).
-        step_bytes: what the base grows by (write-back), 0 without.
-        registers: transferred registers, lowest address first.
-    """
-
-    base: int
-    index: int
-    shift: int
-    displacement: int
-    word_bytes: int
-    words: int
-    is_store: bool
-    step_bytes: int
-    post_indexed: bool
-    signed: bool
-    registers: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """One decoded instruction.
-
-    Attributes:
-        issue_cycles: cycles it holds the issue stage (1; ldm of n words: ceil(n / 2)).
-        uses: `(register, need)`.
-        defs: `(register, producer, delay)`: the value counts as issued `delay` cycles later.
-        fp_busy: producer whose hold of the floating-point pipe applies, NONE for others.
-    """
-
-    address: int
-    size_bytes: int
-    name: str
-    text: str
-    attributes: Attribute
-    issue_cycles: int
-    uses: tuple[tuple[int, Need], ...]
-    defs: tuple[tuple[int, Producer, int], ...]
-    memory: MemoryOperand | None
-    fp_busy: Producer
-    end: End
-    condition: int  # capstone condition code, 15 = always
-    target: int | None
-    capstone: Any  # the operands again, for the address pass
-
 
 _SIMPLE_EARLY = frozenset({"add", "sub", "mov", "movw", "movt", "adr", "addw", "subw", "cpy"})
 _LATE_ALU = frozenset(
@@ -167,56 +88,6 @@ _STORES = {
 # What capstone calls by another name in some encodings.
 _OTHER_NAMES = {"movs": "mov", "fmdhr": "vmov", "fmdlr": "vmov", "fmrdh": "vmov", "fmrdl": "vmov"}
 _HINTS = frozenset({"nop", "hint", "yield", "sev", "wfe", "wfi", "pld", "pldw", "pli", "dbg"})
-_FP_THREE = {
-    "vadd": Producer.FP_ADD, "vsub": Producer.FP_ADD, "vabs": Producer.FP_MOVE,
-    "vneg": Producer.FP_MOVE, "vmul": Producer.FP_MULTIPLY, "vnmul": Producer.FP_MULTIPLY,
-    "vdiv": Producer.FP_DIVIDE, "vsqrt": Producer.FP_ROOT,
-    "vmaxnm": Producer.FP_ADD, "vminnm": Producer.FP_ADD,
-}  # fmt: skip
-_FP_FUSED = frozenset({"vfma", "vfms", "vfnma", "vfnms"})
-_FP_CHAINED = frozenset({"vmla", "vmls", "vnmla", "vnmls"})
-_DOUBLE = {
-    Producer.FP_ADD: Producer.FP_ADD_DOUBLE,
-    Producer.FP_MULTIPLY: Producer.FP_MULTIPLY_DOUBLE,
-    Producer.FP_FUSED: Producer.FP_FUSED_DOUBLE,
-    Producer.FP_CHAINED: Producer.FP_CHAINED_DOUBLE,
-    Producer.FP_DIVIDE: Producer.FP_DIVIDE_DOUBLE,
-    Producer.FP_ROOT: Producer.FP_ROOT_DOUBLE,
-}
-ALWAYS = arm.ARM_CC_AL
-
-_decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-_decoder.detail = True
-
-
-def _register_names() -> dict[int, int]:
-    numbers = {f"r{n}": n for n in range(16)}
-    numbers |= {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": SP, "lr": LR, "pc": PC}
-    numbers |= {f"s{n}": FIRST_S + n for n in range(32)}
-    found: dict[int, int] = {}
-    for register in range(1, 300):
-        name = _decoder.reg_name(register)
-        if name in numbers:
-            found[register] = numbers[name]
-        elif name and name[0] == "d" and name[1:].isdigit() and int(name[1:]) < 16:
-            found[register] = FIRST_DOUBLE + int(name[1:])
-    return found
-
-
-_REGISTERS = _register_names()
-
-
-def core_register(register: int) -> int:
-    return _REGISTERS.get(register, -1)
-
-
-def _expand(register: int) -> tuple[int, ...]:
-    """A capstone register as scoreboard registers: d3 is s6 and s7."""
-    number = _REGISTERS.get(register, -1)
-    if number >= FIRST_DOUBLE:
-        single = FIRST_S + 2 * (number - FIRST_DOUBLE)
-        return single, single + 1
-    return (number,) if number >= 0 else ()
 
 
 def _is_shifted_constant(mnemonic: str, value: int, size_bytes: int) -> bool:
@@ -234,41 +105,14 @@ def _sets_flags(name: str, mnemonic: str) -> bool:
     return mnemonic.partition(".")[0].startswith(name + "s")
 
 
-class _Builder:
-    """Collects one instruction's uses and defs."""
-
-    def __init__(self, insn: Any) -> None:
-        self.insn = insn
-        self.attributes = Attribute.NONE
-        self.issue_cycles = 1
-        self.uses: list[tuple[int, Need]] = []
-        self.defs: list[tuple[int, Producer, int]] = []
-        self.memory: MemoryOperand | None = None
-        self.fp_busy = Producer.NONE
-        self.end = End.FALL
-        self.target: int | None = None
-
-    def use(self, register: int, need: Need) -> None:
-        for number in _expand(register):
-            if number != PC:
-                self.uses.append((number, need))
-
-    def make(self, register: int, producer: Producer, delay: int = 0) -> None:
-        for number in _expand(register):
-            self.defs.append((number, producer, delay))
-
-    def make_flags(self, producer: Producer) -> None:
-        self.defs.append((FLAGS, producer, 0))
-
-
 def decode_instruction(insn: Any, table: TimingTable) -> Instruction:
     """Classify one capstone instruction."""
-    build = _Builder(insn)
-    name = _decoder.insn_name(insn.id) or insn.mnemonic
+    build = Builder(insn)
+    name = DISASSEMBLER.insn_name(insn.id) or insn.mnemonic
     name = _OTHER_NAMES.get(name, name)
     mnemonic = insn.mnemonic
     if not _decode_core(build, name, mnemonic, table):
-        _decode_fpu(build, name, mnemonic)
+        decode_float(build, name, mnemonic)
     if insn.cc not in (ALWAYS, arm.ARM_CC_INVALID) and name not in ("b", "it"):
         build.attributes |= Attribute.PREDICATED
         build.uses.append((FLAGS, Need.FL))
@@ -294,7 +138,7 @@ def decode_instruction(insn: Any, table: TimingTable) -> Instruction:
     )
 
 
-def _decode_core(build: _Builder, name: str, mnemonic: str, table: TimingTable) -> bool:
+def _decode_core(build: Builder, name: str, mnemonic: str, table: TimingTable) -> bool:
     """Integer instructions. False when `name` is none of them."""
     insn = build.insn
     operands = insn.operands
@@ -392,7 +236,7 @@ def _decode_core(build: _Builder, name: str, mnemonic: str, table: TimingTable) 
     return True
 
 
-def _decode_alu(build: _Builder, name: str, mnemonic: str) -> None:
+def _decode_alu(build: Builder, name: str, mnemonic: str) -> None:
     insn = build.insn
     operands = insn.operands
     compares = name in ("cmp", "cmn", "tst", "teq")
@@ -431,47 +275,7 @@ def _decode_alu(build: _Builder, name: str, mnemonic: str) -> None:
         build.make_flags(Producer.LATE_ALU)
 
 
-def _memory_operand(
-    build: _Builder, word_bytes: int, registers: tuple[int, ...], is_store: bool, signed: bool
-) -> None:
-    insn = build.insn
-    op = next(op for op in insn.operands if op.type == arm.ARM_OP_MEM)
-    base, index = core_register(op.mem.base), core_register(op.mem.index) if op.mem.index else -1
-    displacement, step = op.mem.disp, 0
-    if op.subtracted and displacement > 0:
-        displacement = -displacement
-    post = bool(insn.post_index)
-    if post:
-        immediate = insn.operands[-1]
-        step = immediate.imm if immediate.type == arm.ARM_OP_IMM else op.mem.disp
-        if immediate.subtracted and step > 0:
-            step = -step
-        displacement = 0
-    elif insn.writeback:
-        step = displacement
-    if base == PC:
-        displacement += (insn.address + 4) & ~3
-    build.memory = MemoryOperand(
-        base=base,
-        index=index,
-        shift=op.shift.value if op.shift.type else op.mem.lshift,
-        displacement=displacement,
-        word_bytes=word_bytes,
-        words=max(len(registers), 1),
-        is_store=is_store,
-        step_bytes=step,
-        post_indexed=post,
-        signed=signed,
-        registers=registers,
-    )
-    build.use(op.mem.base, Need.A)
-    if op.mem.index:
-        build.use(op.mem.index, Need.A)
-    if step:
-        build.make(op.mem.base, Producer.WRITEBACK)
-
-
-def _decode_transfer(build: _Builder, name: str, table: TimingTable) -> None:
+def _decode_transfer(build: Builder, name: str, table: TimingTable) -> None:
     registers = [op.reg for op in build.insn.operands if op.type == arm.ARM_OP_REG]
     exclusive = "ex" in name
     if exclusive:
@@ -487,13 +291,13 @@ def _decode_transfer(build: _Builder, name: str, table: TimingTable) -> None:
                 build.use(register, Need.S)
             else:
                 build.make(register, Producer.LOAD_WORD)
-        _memory_operand(build, 4, tuple(core_register(r) for r in pair), is_store, False)
+        take_memory_operand(build, 4, tuple(core_register(r) for r in pair), is_store, False)
         return
     if name in _LOADS:
         word_bytes, signed = _LOADS[name]
         build.attributes |= Attribute.LOAD
         build.make(registers[0], Producer.LOAD_WORD if word_bytes == 4 else Producer.LOAD_NARROW)
-        _memory_operand(build, word_bytes, (core_register(registers[0]),), False, signed)
+        take_memory_operand(build, word_bytes, (core_register(registers[0]),), False, signed)
     else:
         word_bytes = _STORES[name]
         build.attributes |= Attribute.STORE
@@ -501,7 +305,7 @@ def _decode_transfer(build: _Builder, name: str, table: TimingTable) -> None:
         build.use(data, Need.S)
         if exclusive:
             build.make(registers[0], Producer.LOAD_NARROW)
-        _memory_operand(build, word_bytes, (core_register(data),), True, False)
+        take_memory_operand(build, word_bytes, (core_register(data),), True, False)
     if word_bytes < 4:
         build.attributes |= Attribute.NARROW
 
@@ -511,7 +315,7 @@ _MULTIPLES = frozenset(
 )
 
 
-def _decode_multiple(build: _Builder, name: str) -> None:
+def _decode_multiple(build: Builder, name: str) -> None:
     insn = build.insn
     registers = [op.reg for op in insn.operands if op.type == arm.ARM_OP_REG]
     if name in ("push", "pop"):
@@ -520,53 +324,12 @@ def _decode_multiple(build: _Builder, name: str) -> None:
         base_register, listed, writeback = registers[0], registers[1:], insn.writeback
     is_store = name.startswith(("push", "st"))
     down = name in ("push", "stmdb", "ldmdb", "stmfd")
-    _multiple(build, base_register, listed, writeback, is_store, down)
+    take_multiple(build, base_register, listed, writeback, is_store, down)
     if not is_store and any(core_register(register) == PC for register in listed):
         build.end = End.RETURN
 
 
-def _multiple(
-    build: _Builder,
-    base_register: int,
-    listed: list[int],
-    writeback: bool,
-    is_store: bool,
-    down: bool,
-) -> None:
-    numbers = [number for register in listed for number in _expand(register)]
-    words = len(numbers)
-    build.attributes |= Attribute.SINGLE | Attribute.MULTIPLE
-    build.attributes |= Attribute.STORE if is_store else Attribute.LOAD
-    build.issue_cycles = max(1, (words + 1) // 2)
-    build.use(base_register, Need.A)
-    for position, number in enumerate(numbers):
-        floating = number >= FIRST_S
-        if is_store:
-            # Data of the i-th word leaves i / 2 cycles later; ask only for what the first two need.
-            if position < 2:
-                build.uses.append((number, Need.FS if floating else Need.S))
-        else:
-            kind = Producer.FP_LOAD if floating else Producer.LOAD_WORD
-            build.defs.append((number, kind, position // 2))
-    if writeback:
-        build.make(base_register, Producer.WRITEBACK)
-    size = 4 * words
-    build.memory = MemoryOperand(
-        base=core_register(base_register),
-        index=-1,
-        shift=0,
-        displacement=-size if down else 0,
-        word_bytes=4,
-        words=words,
-        is_store=is_store,
-        step_bytes=(-size if down else size) if writeback else 0,
-        post_indexed=not down,
-        signed=False,
-        registers=tuple(numbers),
-    )
-
-
-def _decode_branch(build: _Builder, name: str, table: TimingTable) -> None:
+def _decode_branch(build: Builder, name: str, table: TimingTable) -> None:
     insn = build.insn
     op = insn.operands[0]
     if name in ("tbb", "tbh"):
@@ -604,113 +367,13 @@ def _decode_branch(build: _Builder, name: str, table: TimingTable) -> None:
         build.end = End.RETURN if core_register(op.reg) == LR else End.JUMP_INDIRECT
 
 
-def _decode_fpu(build: _Builder, name: str, mnemonic: str) -> None:
-    """Floating-point instructions; what is not known issues alone and is ready at once."""
-    insn = build.insn
-    operands = insn.operands
-    registers = [op.reg for op in operands if op.type == arm.ARM_OP_REG]
-    double = ".f64" in mnemonic
-    if name.startswith(("vldm", "vstm", "vpush", "vpop", "fldm", "fstm")):
-        if name in ("vpush", "vpop"):
-            base, listed, writeback = arm.ARM_REG_SP, registers, True
-        else:
-            base, listed, writeback = registers[0], registers[1:], insn.writeback
-        is_store = name.startswith(("vst", "vpush", "fst"))
-        down = name == "vpush" or name.endswith("db")
-        _multiple(build, base, listed, writeback, is_store, down)
-    elif name in ("vldr", "vstr"):
-        is_store = name == "vstr"
-        numbers = _expand(registers[0])
-        build.attributes |= Attribute.FP_TRANSFER
-        build.attributes |= Attribute.STORE if is_store else Attribute.LOAD
-        if len(numbers) == 2:
-            build.attributes |= Attribute.MULTIPLE | Attribute.SINGLE
-        if is_store:
-            build.use(registers[0], Need.FS)
-        else:
-            build.make(registers[0], Producer.FP_LOAD)
-        _memory_operand(build, 4, numbers, is_store, False)
-    elif name in _FP_FUSED or name in _FP_CHAINED:
-        producer = Producer.FP_FUSED if name in _FP_FUSED else Producer.FP_CHAINED
-        producer = _DOUBLE[producer] if double else producer
-        build.attributes |= Attribute.FP_ARITHMETIC | Attribute.FP_FUSED
-        build.use(registers[0], Need.FC)
-        build.use(registers[1], Need.F)
-        build.use(registers[2], Need.F)
-        build.make(registers[0], producer)
-        build.fp_busy = producer
-    elif name in _FP_THREE:
-        producer = _FP_THREE[name]
-        producer = _DOUBLE.get(producer, producer) if double else producer
-        build.attributes |= Attribute.FP_ARITHMETIC
-        sources = registers[1:] if len(registers) > 1 else registers
-        for register in sources:
-            build.use(register, Need.F)
-        build.make(registers[0], producer)
-        build.fp_busy = producer
-    elif name.startswith(("vcmp", "fcmp")):
-        build.attributes |= Attribute.FP_ARITHMETIC
-        for register in registers:
-            build.use(register, Need.F)
-        build.defs.append((FP_STATUS, Producer.FP_FLAGS, 0))
-    elif name == "vmsr":
-        build.attributes |= Attribute.FP_TRANSFER
-        build.use(registers[-1], Need.L)
-        build.defs.append((FP_STATUS, Producer.FP_FROM_CORE, 0))
-    elif name in ("fmstat", "vmrs"):
-        build.attributes |= Attribute.FP_TRANSFER
-        build.uses.append((FP_STATUS, Need.F))
-        if name == "fmstat":
-            build.make_flags(Producer.FP_TO_CORE)
-        else:
-            build.make(registers[0], Producer.FP_TO_CORE)
-    elif name.startswith(("vcvt", "vrint")):
-        build.attributes |= Attribute.FP_ARITHMETIC
-        build.use(registers[-1], Need.F)
-        build.make(registers[0], Producer.FP_CONVERT)
-    elif name.startswith("vsel"):
-        build.attributes |= Attribute.FP_ARITHMETIC
-        build.use(registers[1], Need.F)
-        build.use(registers[2], Need.F)
-        build.uses.append((FLAGS, Need.FL))
-        build.make(registers[0], Producer.FP_MOVE)
-    elif name.startswith(("vmov", "fconst", "fmdrr", "fmrrd")):
-        _decode_fp_move(build, registers)
-    else:
-        build.attributes |= Attribute.SINGLE
-
-
-def _decode_fp_move(build: _Builder, registers: list[int]) -> None:
-    """The six forms of vmov; core to FP and back cross the pipes."""
-    kinds = [_REGISTERS.get(register, -1) >= FIRST_S for register in registers]
-    build.attributes |= Attribute.FP_TRANSFER
-    if len(registers) == 1:  # a constant
-        build.make(registers[0], Producer.FP_MOVE)
-    elif all(kinds):
-        build.use(registers[1], Need.F)
-        build.make(registers[0], Producer.FP_MOVE)
-    elif kinds[0]:
-        floating = [register for register, is_fp in zip(registers, kinds, strict=True) if is_fp]
-        for register, is_fp in zip(registers, kinds, strict=True):
-            if not is_fp:
-                build.use(register, Need.L)
-        for register in floating:
-            build.make(register, Producer.FP_FROM_CORE)
-    else:
-        for register, is_fp in zip(registers, kinds, strict=True):
-            if is_fp:
-                build.use(register, Need.F)
-            else:
-                build.make(register, Producer.FP_TO_CORE)
-
-
 def decode_block(code: bytes, address: int, table: TimingTable) -> list[Instruction]:
     """Decode the bytes of one translated block.
 
     Bytes that capstone cannot read become one-issue unknown instructions, so that sizes still add
     up; such an instruction faults in the machine when it is executed.
     """
-    instructions = [decode_instruction(insn, table) for insn in _decoder.disasm(code, address)]
+    instructions = [decode_instruction(insn, table) for insn in DISASSEMBLER.disasm(code, address)]
     done = sum(instruction.size_bytes for instruction in instructions)
     while done < len(code):
         size = 2
@@ -723,7 +386,9 @@ def decode_block(code: bytes, address: int, table: TimingTable) -> list[Instruct
             )
         )  # fmt: skip
         done += size
-        rest = [decode_instruction(i, table) for i in _decoder.disasm(code[done:], address + done)]
+        rest = [
+            decode_instruction(i, table) for i in DISASSEMBLER.disasm(code[done:], address + done)
+        ]
         instructions += rest
         done += sum(instruction.size_bytes for instruction in rest)
     return instructions

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emu.core.compiled import compiled
-from emu.core.decode import (
+from emu.core.instruction import (
     FIRST_S,
     FLAGS,
     FP_STATUS,

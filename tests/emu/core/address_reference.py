@@ -13,7 +13,7 @@ from unicorn import arm_const, unicorn_const
 from unicorn.unicorn_py3.unicorn import Uc
 
 from emu.core.addresses import AddressProgram, Node, Op
-from emu.core.decode import Instruction
+from emu.core.instruction import Instruction
 
 CODE = 0x0800_0000
 _MASK = 0xFFFFFFFF

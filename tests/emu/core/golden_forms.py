@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from emu.core.decode import FIRST_S, FLAGS, FP_STATUS, GE_FLAGS, End, Instruction, decode_block
+from emu.core.decode import decode_block
+from emu.core.instruction import FIRST_S, FLAGS, FP_STATUS, GE_FLAGS, End, Instruction
 from emu.core.timing_table import Need, Producer, TimingTable, load_timing_table
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "instruction_forms.txt"

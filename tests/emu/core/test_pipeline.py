@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emu.core.decode import Attribute, End, Instruction, decode_block
+from emu.core.decode import decode_block
+from emu.core.instruction import Attribute, End, Instruction
 from emu.core.pipeline import (
     D_BRANCH,
     D_BUS,
