@@ -62,8 +62,17 @@ def test_the_list_covers_every_name_that_the_decoder_knows() -> None:
     import emu.core.decode_float as floating
 
     names = {i.name for _, code, _ in golden_forms() for i in decode_block(code, ADDRESS, table())}
-    sets = ("_PARALLEL", "_SATURATE", "_MULTIPLY_ACCUMULATE", "_MULTIPLY_PLAIN", "_MULTIPLY_LONG",
-            "_MULTIPLY_LONG_ACCUMULATE", "_EXTRACT_ADD", "_EARLY_SOURCE_BITFIELD", "_PLAIN_SHIFT")  # fmt: skip
+    sets = (
+        "_PARALLEL",
+        "_SATURATE",
+        "_MULTIPLY_ACCUMULATE",
+        "_MULTIPLY_PLAIN",
+        "_MULTIPLY_LONG",
+        "_MULTIPLY_LONG_ACCUMULATE",
+        "_EXTRACT_ADD",
+        "_EARLY_SOURCE_BITFIELD",
+        "_PLAIN_SHIFT",
+    )
     for name in sets:
         assert getattr(integer, name) <= names, name
     for name in ("_FP_FUSED", "_FP_CHAINED"):
