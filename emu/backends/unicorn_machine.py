@@ -6,7 +6,6 @@ an allocation, a full table, a fault, the end. Between those the hooks keep ever
 
 from __future__ import annotations
 
-import ctypes
 import time
 from typing import Any
 
@@ -16,6 +15,7 @@ import unicorn
 from unicorn import arm_const, unicorn_const
 
 from emu.backends.access_clock import AccessClock
+from emu.backends.call_stats import call_stats
 from emu.backends.call_tracking import finish_frames
 from emu.backends.code_store import CodeStore, StoredBlock
 from emu.backends.faults import FaultFinder
@@ -32,10 +32,10 @@ from emu.backends.layout import (
     Reg,
     Word,
 )
+from emu.backends.native_hook import add_native_hook
 from emu.backends.profile_rows import collect_profile, count_accesses, count_branches
 from emu.backends.protocol import (
     AccessAccount,
-    CallStats,
     Execution,
     Fault,
     MemoryTraffic,
@@ -45,7 +45,6 @@ from emu.backends.protocol import (
 )
 from emu.backends.register_access import (
     RegisterAccess,
-    handle_of,
     library_function,
     skip_sync_offset,
 )
@@ -557,9 +556,7 @@ class _Run:
             profile=profile,
             stack=stack,
             heap=self.heap.mark(),
-            calls=tuple(
-                self._call_stats(index, name) for index, name in enumerate(options.measure)
-            ),
+            calls=call_stats(self.image, options, self.measured),
             accesses=accesses,
             traffic=MemoryTraffic(
                 icache_misses_count=int(machine[Word.ICACHE_MISSES]),
@@ -575,46 +572,6 @@ class _Run:
             trace=self.trace.result() if self.trace is not None else None,
             notes=tuple(self.notes),
         )
-
-    def _call_stats(self, index: int, name: str) -> CallStats:
-        row = self.measured[index]
-        calls, warm = int(row[Mea.CALLS]), int(row[Mea.WARM])
-        timed = self.options.timing != "none"
-
-        def cycles(column: Mea) -> float:
-            return int(row[column]) / TICKS
-
-        symbol = self.image.symbol(name)
-        return CallStats(
-            name=name,
-            address=symbol.address if symbol else 0,
-            calls_count=calls,
-            cold_cycles=cycles(Mea.COLD_CYCLES) if calls and timed else None,
-            cold_instructions=int(row[Mea.COLD_INSTRUCTIONS]) if calls else None,
-            warm_count=warm,
-            warm_mean_cycles=cycles(Mea.WARM_CYCLES) / warm if warm and timed else None,
-            warm_min_cycles=cycles(Mea.WARM_MIN) if warm and timed else None,
-            warm_max_cycles=cycles(Mea.WARM_MAX) if warm and timed else None,
-            warm_mean_instructions=int(row[Mea.WARM_INSTRUCTIONS]) / warm if warm else None,
-            stack_peak_bytes=int(row[Mea.STACK_PEAK]) if calls else None,
-        )
-
-
-def add_native_hook(
-    uc: unicorn.Uc, kind: int, callback: int, user: int, begin: int = 1, end: int = 0
-) -> int:
-    """Add a compiled callback by address; `begin > end` means everywhere. Returns the hook."""
-    from unicorn.unicorn_py3.unicorn import uclib
-
-    hook = ctypes.c_size_t()
-    status = uclib.uc_hook_add(
-        ctypes.c_void_p(handle_of(uc)), ctypes.byref(hook), ctypes.c_int(kind),
-        ctypes.c_void_p(callback), ctypes.c_void_p(user),
-        ctypes.c_uint64(begin), ctypes.c_uint64(end),
-    )  # fmt: skip
-    if status != unicorn_const.UC_ERR_OK:
-        raise unicorn.UcError(status)
-    return hook.value
 
 
 __all__ = ["UnicornMachine"]

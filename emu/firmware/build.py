@@ -9,10 +9,10 @@ from pathlib import Path
 
 from emu.board import Board
 from emu.errors import BuildError, UsageError
+from emu.firmware.c_library import gather_library, path_flags
 from emu.firmware.cache import BuildCache, open_cache, sha256_texts
 from emu.firmware.compile import CompiledUnit, Compiler, Unit
 from emu.firmware.diagnostics import with_displayed_paths
-from emu.firmware.library import gather_library, path_flags
 from emu.firmware.link import link
 from emu.firmware.sources import SourceSet, absolute_path, collect_sources, is_assembly
 from emu.firmware.toolchain import Toolchain, ToolchainName, find_toolchain, full_version

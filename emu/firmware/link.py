@@ -13,10 +13,10 @@ from elftools.elf.sections import SymbolTableSection
 
 from emu.board import Board
 from emu.errors import BuildError
+from emu.firmware.c_library import Library
 from emu.firmware.cache import BuildCache, sha256_texts
 from emu.firmware.compile import CompiledUnit
 from emu.firmware.diagnostics import displayed, displayed_place
-from emu.firmware.library import Library
 from emu.firmware.linker import Layout, OutputSection, Window, plan_layout
 from emu.firmware.sources import SourceSet, find_definition
 from emu.firmware.toolchain import Toolchain, run_tool

@@ -11,8 +11,8 @@ import pytest
 from emu.board import Board
 from emu.boardfile import load_board
 from emu.firmware.build import build
+from emu.firmware.c_library import build_compiler_rt, compiler_rt_key
 from emu.firmware.cache import BuildCache, open_cache
-from emu.firmware.library import build_compiler_rt, compiler_rt_key
 from emu.firmware.toolchain import find_toolchain
 
 WriteSources = Callable[..., Path]
