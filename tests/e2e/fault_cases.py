@@ -198,6 +198,14 @@ int main(void) { return layer() + 1; }
 """,
     ),
     firmware(
+        "A jump into memory that holds no code",
+        """\
+typedef int (*layer_t)(void);
+volatile layer_t layer = (layer_t)0x24010001;
+int main(void) { return layer() + 1; }
+""",
+    ),
+    firmware(
         "Functions that call each other without end",
         """\
 __attribute__((noinline)) int odd(volatile int *p, int n);
