@@ -1,9 +1,9 @@
 """How fast the machine is: ratios to bare Unicorn in one run, kept as JSON.
 
-    python ci/bench/speed.py [--json PATH] [--rounds N] [--markdown PATH]
+    python ci/bench/speed.py [--board NAME] [--json PATH] [--rounds N]
 
 Bare Unicorn runs on the machine's memory map, which keeps stores out of its slow path. With RAM
-mapped executable, as one maps it without a thought, it is 10 to 20 % slower and the ratios that
+mapped executable, as one maps it without a thought, it is 5 to 9 % slower and the ratios that
 much higher.
 
 Times are processor seconds of one core, the best of several rounds in which every mode takes its

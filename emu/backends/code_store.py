@@ -61,10 +61,10 @@ MAX_TRANSITIONS = 1 << 17
 
 
 class Grid:
-    """A growing two-dimensional array whose address the hooks know."""
+    """A growing two-dimensional array; the hooks know its address when it has a word of theirs."""
 
     def __init__(
-        self, machine: npt.NDArray[np.int64], word: Word, columns: int, dtype: Any, rows: int
+        self, machine: npt.NDArray[np.int64], word: Word | None, columns: int, dtype: Any, rows: int
     ) -> None:
         self._machine = machine
         self._word = word
@@ -73,7 +73,8 @@ class Grid:
         self._publish()
 
     def _publish(self) -> None:
-        self._machine[self._word] = self.data.ctypes.data
+        if self._word is not None:
+            self._machine[self._word] = self.data.ctypes.data
 
     def reserve(self, rows: int) -> None:
         """Make room for `rows` more."""
@@ -217,9 +218,9 @@ class CodeStore:
         self.nodes = Grid(machine, Word.NODES, NODE_COLUMNS, np.int64, 1024)
         self.groups = Grid(machine, Word.GROUPS, int(Grp.COLUMNS), np.int64, 4096)
         self.clusters = Grid(machine, Word.CLUSTERS, int(Clu.COLUMNS), np.int64, 8192)
-        self.row_cycles = Grid(machine, Word.UNUSED, 4, np.float64, 8192)
+        self.row_cycles = Grid(machine, None, 4, np.float64, 8192)
         self.edges = np.zeros(4, np.int64)  # how often blocks were entered by each kind of edge
-        self.block_executions = Grid(machine, Word.UNUSED, 1, np.int64, 1024)
+        self.block_executions = Grid(machine, None, 1, np.int64, 1024)
         self.sequence = Grid(machine, Word.SEQUENCE, 1, np.int32, 8192)
         self.transitions = Grid(machine, Word.TRANSITIONS, int(Tra.COLUMNS), np.int64, 4096)
         self.states = Grid(machine, Word.STATES, S_COLUMNS, np.int32, 2048)

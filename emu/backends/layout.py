@@ -82,7 +82,6 @@ class Word(IntEnum):
     DEEPEST = auto()  # int64 return addresses at the deepest stack
     FRAMES = auto()  # int64 [depth, Frm]
     MEASURED = auto()  # int64 [n, Mea]
-    UNUSED = auto()  # arrays that only Python reads
     SCRATCH = auto()  # a state row and a detail row for the simulation
     TRACE = auto()  # address of the trace words, 0 when off
     # Capacities

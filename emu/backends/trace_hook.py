@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum, auto
 
 from emu.backends.intrinsics import get, get32, load_u8, put, put8, put32
-from emu.backends.layout import Word
+from emu.backends.layout import TICKS, Word
 from emu.core.compiled import compiled
 
 TIME_BINS = 512
@@ -114,7 +114,7 @@ def trace_access(
             first = get(trace, at + _FIRST)
             for index in range(word, last_word + 1):
                 if get(first, index) < 0:
-                    put(first, index, now >> 8)
+                    put(first, index, now // TICKS)
             stray = False
             for byte in range(size):
                 mark = load_u8(marks + byte)
@@ -127,7 +127,7 @@ def trace_access(
         else:
             last = get(trace, at + _LAST)
             for index in range(word, last_word + 1):
-                put(last, index, now >> 8)
+                put(last, index, now // TICKS)
             for byte in range(size):
                 if (load_u8(marks + byte) & 1) == 0:
                     find(trace, _UNWRITTEN, _UNWRITTEN_COUNT, row, address)

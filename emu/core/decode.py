@@ -341,7 +341,7 @@ def _decode_branch(build: Builder, name: str, table: TimingTable) -> None:
         half = name == "tbh"
         build.memory = MemoryOperand(
             base, core_register(op.mem.index), int(half), insn.address + 4 if base == PC else 0,
-            2 if half else 1, 1, False, 0, False, False, (),
+            2 if half else 1, 1, False, 0, False, (),
         )  # fmt: skip
         build.end = End.JUMP_INDIRECT
         return

@@ -73,7 +73,6 @@ class MemoryOperand:
     words: int
     is_store: bool
     step_bytes: int
-    post_indexed: bool
     signed: bool
     registers: tuple[int, ...]
 
@@ -195,7 +194,6 @@ def take_memory_operand(
         words=max(len(registers), 1),
         is_store=is_store,
         step_bytes=step,
-        post_indexed=post,
         signed=signed,
         registers=registers,
     )
@@ -241,7 +239,6 @@ def take_multiple(
         words=words,
         is_store=is_store,
         step_bytes=(-size if down else size) if writeback else 0,
-        post_indexed=not down,
         signed=False,
         registers=tuple(numbers),
     )
