@@ -94,6 +94,42 @@ class Tcm:
 
 
 @dataclass(frozen=True)
+class MappedPeripheral:
+    """A peripheral of the chip: which model answers at which addresses.
+
+    Attributes:
+        name: as the reference manual has it, in lower case ("usart1").
+        model: the file in `emu/peripherals/models` that behaves like it ("usart");
+            "register_file" for one that only reads back what was written.
+        irqs: output name of the model to interrupt number ("global", 37).
+        clock: name in the clock tree of the clock it counts with ("apb2"), None for none.
+        settings: what else the model takes, by key; texts and numbers.
+    """
+
+    name: str
+    model: str
+    start: int
+    size_bytes: int
+    irqs: tuple[tuple[str, int], ...] = ()
+    clock: str | None = None
+    settings: tuple[tuple[str, str | int], ...] = ()
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size_bytes
+
+
+@dataclass(frozen=True)
+class InterruptController:
+    """What the chip's maker chose of the NVIC and MPU."""
+
+    lines_count: int = 0  # external interrupts
+    priority_bits: int = 4  # implemented, the top ones of eight
+    mpu_regions_count: int = 8
+    names: tuple[tuple[int, str], ...] = ()  # of interrupts, for reports
+
+
+@dataclass(frozen=True)
 class Chip:
     """One part number: its memory and caches."""
 
@@ -105,6 +141,9 @@ class Chip:
     dcache: Cache
     tcm: Tcm
     accelerator: Accelerator | None = None
+    peripherals: tuple[MappedPeripheral, ...] = ()
+    peripheral_timing: RegionTiming = RegionTiming()  # Device accesses at 0x4000_0000
+    interrupts: InterruptController = InterruptController()
 
     def region(self, name: str) -> Region:
         """Raises KeyError when the chip has no such region."""
@@ -176,6 +215,8 @@ class Board:
     assumptions: tuple[Assumption, ...] = ()
     files: tuple[str, ...] = ()
     digest: str = ""
+    oscillators_hz: tuple[tuple[str, int], ...] = ()  # crystals on the board: ("hse", 25_000_000)
+    console: str | None = None  # the peripheral whose output is the terminal's ("usart1")
     overrides: tuple[tuple[str, str], ...] = field(default=())  # what --set and --place changed
 
     def line_fill_cycles(self, region: Region) -> float:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emu.backends.serial_script import SerialScript
 from emu.board import Board
 from emu.firmware.image import Image
 
@@ -24,6 +25,8 @@ class Cause(StrEnum):
     DCACHE = "dcache"  # D-cache line fills, store misses and evictions
     FLASH = "flash"  # uncached reads of flash, ART misses
     BUS = "bus"  # other uncached accesses and the store buffer
+    EXCEPTION = "exception"  # entering, chaining and leaving interrupts and faults
+    SLEEP = "sleep"  # waiting in WFI or WFE, or in a loop that only an interrupt ends
 
 
 CAUSES: tuple[Cause, ...] = tuple(Cause)
@@ -40,7 +43,30 @@ PROFILE_DTYPE = np.dtype(
 
 Timing = Literal["full", "issue", "none"]
 AccessMode = Literal["reconstruct", "hook"]
-Outcome = Literal["exited", "halted", "fault", "max_cycles", "timeout", "interrupted"]
+Outcome = Literal[
+    "exited", "halted", "fault", "max_cycles", "timeout", "interrupted", "script_failed"
+]
+
+
+ClockSource = Literal["auto", "board", "firmware"]
+
+
+@dataclass(frozen=True)
+class AddressRange:
+    """From the execution of one instruction to that of another (`--from`, `--to`)."""
+
+    name: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class SerialRange:
+    """From a line of serial output that holds one text to one that holds another."""
+
+    name: str
+    start_text: str
+    stop_text: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +81,14 @@ class RunOptions:
         max_cycles: stop as a runaway after this many cycles (instructions with `timing="none"`).
         timeout_s: stop after this much host time.
         trace: keep the SRAM trace (implies `accesses="hook"`).
+        clock: whose clock: the `board` file's until the firmware sets its own, what the
+            `firmware` sets from reset on, or `auto`: the board's for programs that were built here
+            or begin at `entry`, else the firmware's.
+        ranges: stretches of code whose executions are measured, by address.
+        serial_ranges: stretches between two outputs that are measured.
+        serial_script: what the other side of the serial line sends and expects.
+        until: stop, as finished, when the console has printed this text.
+        max_time_s: stop as a runaway after so much modelled time.
         on_console: called with each piece of console output as it appears.
         on_progress: called a few times a second with (cycles, instructions).
     """
@@ -67,6 +101,12 @@ class RunOptions:
     timeout_s: float | None = None
     trace: bool = False
     arguments: tuple[str, ...] = ()
+    clock: ClockSource = "auto"
+    ranges: tuple[AddressRange, ...] = ()
+    serial_ranges: tuple[SerialRange, ...] = ()
+    serial_script: SerialScript | None = None
+    until: str | None = None
+    max_time_s: float | None = None
     on_console: Callable[[bytes], None] | None = None
     on_progress: Callable[[int, int], None] | None = None
 
@@ -186,6 +226,60 @@ class TraceRegion:
 
 
 @dataclass(frozen=True)
+class InterruptStats:
+    """One exception or interrupt and what it cost. Cycles are core cycles.
+
+    Attributes:
+        number: exception number: 15 is SysTick, 16 external interrupt 0.
+        handler: address of its handler's first instruction.
+        latency_max_cycles: longest wait from pending to the handler's first instruction.
+        total_cycles: from entry to return, what preempted it included.
+    """
+
+    number: int
+    name: str
+    handler: int
+    taken_count: int
+    tail_chained_count: int
+    latency_max_cycles: int
+    total_cycles: float
+
+
+@dataclass(frozen=True)
+class ClockChange:
+    """From this cycle on the core ran at this clock."""
+
+    at_cycles: int
+    clock_hz: int
+    bus_ratio: int
+    flash_wait_states: int
+
+
+@dataclass(frozen=True)
+class UnknownRegister:
+    """A register that is not modelled: it read back what was written."""
+
+    name: str  # "ltdc+0x18", or "0x40016818" where no peripheral is described
+    address: int
+    reads_count: int
+    writes_count: int
+
+
+@dataclass(frozen=True)
+class BusyLoop:
+    """A loop that did nothing but read, when the run ended.
+
+    `register` names what it reads ("rcc.cr"), `sentence` says what it waits for.
+    """
+
+    pc: int
+    address: int
+    register: str
+    value: int
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Execution:
     """Everything one run produced. A number that was not obtained is None."""
 
@@ -206,6 +300,13 @@ class Execution:
     fault: Fault | None = None
     trace: Trace | None = None
     notes: tuple[str, ...] = field(default=())
+    elapsed_s: float | None = None  # modelled time; None: cycles at the board's clock
+    clocks: tuple[ClockChange, ...] = ()  # what the firmware set, in order; empty: the board's
+    interrupts: tuple[InterruptStats, ...] = ()
+    unknown_registers: tuple[UnknownRegister, ...] = ()
+    busy_loop: BusyLoop | None = None
+    serial: tuple[tuple[str, bytes], ...] = ()  # output by port: ("usart1", b"...")
+    script_failure: str | None = None  # why the serial script was not satisfied
 
 
 class Machine(Protocol):

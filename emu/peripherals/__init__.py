@@ -1,0 +1,1 @@
+"""Models of a microcontroller's peripherals: plain Python objects that know no emulator."""

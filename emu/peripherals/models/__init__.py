@@ -1,0 +1,1 @@
+"""One peripheral a file. The file's name is the `model:` of a chip's YAML."""

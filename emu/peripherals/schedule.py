@@ -1,0 +1,69 @@
+"""What happens when: actions of peripherals at a number of core cycles."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(order=True)
+class Event:
+    """An action that waits for its cycle. Events of one cycle run in the order of scheduling."""
+
+    at_cycles: int
+    number: int
+    action: Callable[[], None] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        """Take it back; harmless when it ran already."""
+        self.action = None
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.action is not None
+
+
+class Schedule:
+    """Events in the order of their cycles.
+
+    `on_earlier` is called when a new event comes before all others, so that whoever runs the
+    program can stop in time.
+    """
+
+    def __init__(self, on_earlier: Callable[[int], None] = lambda _at_cycles: None) -> None:
+        self._events: list[Event] = []
+        self._count = 0
+        self._on_earlier = on_earlier
+
+    def at(self, cycles: int, action: Callable[[], None]) -> Event:
+        """Call `action` once that many core cycles have passed since reset."""
+        self._count += 1
+        event = Event(cycles, self._count, action)
+        heapq.heappush(self._events, event)
+        if self._events[0] is event:
+            self._on_earlier(cycles)
+        return event
+
+    def clear(self) -> None:
+        """Forget everything that waits."""
+        for event in self._events:
+            event.cancel()
+        self._events.clear()
+
+    def next_cycles(self) -> int | None:
+        """When the next event is due; None when nothing waits."""
+        while self._events and not self._events[0].is_waiting:
+            heapq.heappop(self._events)
+        return self._events[0].at_cycles if self._events else None
+
+    def run_due(self, now_cycles: int) -> int:
+        """Run what is due, the actions' own new events included; returns how many ran."""
+        ran = 0
+        while self._events and self._events[0].at_cycles <= now_cycles:
+            event = heapq.heappop(self._events)
+            action, event.action = event.action, None
+            if action is not None:
+                action()
+                ran += 1
+        return ran
