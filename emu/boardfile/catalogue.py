@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import boards
@@ -11,6 +11,7 @@ from emu.board import Board
 from emu.boardfile.findings import validate
 from emu.boardfile.override import apply_overrides
 from emu.boardfile.resolve import resolve
+from emu.boardfile.sources import hand_down_sources
 from emu.boardfile.spec import TimingSpec
 from emu.boardfile.tree import Leaf, find, merge, printable, quote, read_tree
 from emu.boardfile.tree import Mapping as Tree
@@ -68,7 +69,7 @@ def load_board(
             f"'chip: {path.name}', with clock_hz and placement."
         )
     files = [_label(path)]
-    tree = _with_tcm_timing(_with_chip(tree, path, files))
+    tree = _with_tcm_timing(_with_own_regions(_with_chip(tree, path, files)))
     spec = validate(tree)
     if set_ or place:
         tree = apply_overrides(tree, set_, place)
@@ -146,10 +147,30 @@ def _is_file(path: Path) -> bool:
 
 
 def _extended(chip: Tree, path: Path, files: list[str]) -> Tree:
+    chip = hand_down_sources(chip)  # before the merge: a source covers the numbers of its own file
     base = chip.entries.get("extends")
     if isinstance(base, Leaf) and base.text is not None:
         return merge(_read_chip(base, path, files), chip)
     return chip
+
+
+def _with_own_regions(tree: Tree) -> Tree:
+    """`tree` with the board's own memory among the regions of its chip.
+
+    Raises:
+        BoardError: the chip has a region of that name.
+    """
+    own, of_chip = tree.entries.get("regions"), find(tree, ("chip", "regions"))
+    if not (isinstance(own, Tree) and isinstance(of_chip, Tree)):
+        return tree
+    for name, region in own.entries.items():
+        if name in of_chip.entries:
+            raise BoardError(
+                f"{region.place}: the chip has a region '{quote(name)}' itself; give the board's "
+                "another name, or change the chip's below 'chip:'."
+            )
+        tree = tree.put(("chip", "regions", name), region)
+    return replace(tree, entries={key: e for key, e in tree.entries.items() if key != "regions"})
 
 
 def _with_tcm_timing(tree: Tree) -> Tree:

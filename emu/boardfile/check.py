@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from emu.boardfile.findings import Problem, suggest
+from emu.boardfile.check_peripherals import check_peripherals
+from emu.boardfile.findings import Problem, place_problem, suggest
 from emu.boardfile.override import SECTIONS
 from emu.boardfile.spec import RESERVED_NAMES, BoardSpec, ClockSpec, RegionSpec
 from emu.boardfile.tree import Mapping, Path_, find_nearest, quote
@@ -28,6 +29,7 @@ def check(spec: BoardSpec, tree: Mapping, cores: tuple[str, ...]) -> list[Proble
         *checks.caches(),
         *checks.clocks(),
         *checks.placement(),
+        *check_peripherals(spec, tree),
     ]
 
 
@@ -52,8 +54,7 @@ class _Check:
 
     def _problem(self, sentence: str, *paths: Path_) -> Problem:
         """A problem that the values at `paths` make together; the first one is shown."""
-        places = [find_nearest(self._tree, path).place for path in paths]
-        return Problem(next((place for place in places if place.is_option), places[0]), sentence)
+        return place_problem(self._tree, sentence, *paths)
 
     def core(self, cores: tuple[str, ...]) -> Iterator[Problem]:
         core = self._spec.chip.core

@@ -42,6 +42,14 @@ class Problem:
         return printable(f"{self.place}: {self.sentence}")
 
 
+def place_problem(tree: Mapping, sentence: str, *paths: Path_) -> Problem:
+    """A problem that the values at `paths` make together: at an option that made it, or the first
+    of them.
+    """
+    places = [find_nearest(tree, path).place for path in paths]
+    return Problem(next((place for place in places if place.is_option), places[0]), sentence)
+
+
 def refuse(problems: Iterable[Problem]) -> EmuError:
     """The exception for some problems. What an option caused is blamed on the option alone."""
     ordered = sorted(
@@ -194,7 +202,9 @@ def _fact_paths(value: object, path: Path_) -> Iterator[Path_]:
     if isinstance(value, BaseModel):
         for name, field in type(value).model_fields.items():
             below = getattr(value, name)
-            if _is_fact(field):
+            if _is_fact(field) and isinstance(below, dict):
+                yield from ((*path, name, key) for key in below)
+            elif _is_fact(field):
                 yield (*path, name)
             else:
                 yield from _fact_paths(below, (*path, name))

@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 
 from emu.boardfile.findings import suggest
-from emu.boardfile.spec import ArtSpec, CacheSpec, RegionSpec, Spec, TcmSpec, TimingSpec
+from emu.boardfile.spec import (
+    ArtSpec,
+    CacheSpec,
+    PeripheralTimingSpec,
+    RegionSpec,
+    Spec,
+    TcmSpec,
+    TimingSpec,
+)
 from emu.boardfile.tree import Leaf, Place, find, quote
 from emu.boardfile.tree import Mapping as Tree
 from emu.errors import UsageError
@@ -17,13 +25,19 @@ _BOARD_KEYS: dict[str, tuple[str, ...]] = {
     "bus_ratio": ("bus_ratio",),
     "stack_bytes": ("placement", "stack_bytes"),
     "heap_bytes": ("placement", "heap_bytes"),
+    "hse_hz": ("oscillators_hz", "hse"),
+    "lse_hz": ("oscillators_hz", "lse"),
+    "console": ("console",),
 }
 _PARTS: dict[str, type[Spec]] = {
     "dcache": CacheSpec,
     "icache": CacheSpec,
     "art": ArtSpec,
     "tcm": TcmSpec,
+    "peripheral_timing": PeripheralTimingSpec,
 }
+# What the parts are called that a chip may lack.
+_OPTIONAL_PARTS = {"art": "ART accelerator", "peripheral_timing": "timing of peripherals"}
 _C_NAME = re.compile(r"[A-Za-z_$.][\w$.]*", re.ASCII)
 # What a region is, rather than how it behaves, is the business of a file.
 _NOT_SETTABLE = frozenset({"source", "kind", "bus", "alias_of", "art", "timing"})
@@ -82,8 +96,8 @@ def _path(tree: Tree, key: str, option: str) -> tuple[str, ...]:
     regions = find(tree, ("chip", "regions"))
     regions_known = list(regions.entries) if isinstance(regions, Tree) else []
     if dot and head in _PARTS:
-        if head == "art" and not isinstance(find(tree, ("chip", "art")), Tree):
-            raise UsageError(f"{option}: this chip has no ART accelerator.")
+        if head in _OPTIONAL_PARTS and not isinstance(find(tree, ("chip", head)), Tree):
+            raise UsageError(f"{option}: this chip has no {_OPTIONAL_PARTS[head]}.")
         fields = [field for field in _PARTS[head].model_fields if field != "source"]
         if name in fields:
             return ("chip", head, name)
@@ -98,7 +112,7 @@ def _path(tree: Tree, key: str, option: str) -> tuple[str, ...]:
         raise UsageError(
             f"{option}: region '{head}' has no '{quote(name)}'; {suggest(name, fields)}"
         )
-    parts = [part for part in _PARTS if part != "art" or find(tree, ("chip", "art"))]
+    parts = [part for part in _PARTS if part not in _OPTIONAL_PARTS or find(tree, ("chip", part))]
     raise UsageError(
         f"{option}: '{quote(key)}' cannot be set; settable are {', '.join(_BOARD_KEYS)}, fields "
         f"of {', '.join(parts)} such as dcache.size_bytes, and fields of the regions "

@@ -19,6 +19,8 @@ from emu.board import (
     Board,
     Cache,
     Chip,
+    InterruptController,
+    MappedPeripheral,
     Placement,
     Region,
     RegionTiming,
@@ -76,6 +78,9 @@ def resolve(
             accelerator=None
             if art is None
             else Accelerator(art.lines, art.line_bytes, art.prefetch, art.enabled),
+            peripherals=_peripherals(spec),
+            peripheral_timing=_peripheral_timing(spec),
+            interrupts=_interrupts(spec),
         ),
         clock_hz=spec.clock_hz,
         bus_ratio=point.bus_ratio,
@@ -83,6 +88,8 @@ def resolve(
         accuracy=_accuracy(spec, tree),
         assumptions=(*facts, *point.facts),
         files=files,
+        oscillators_hz=_oscillators(spec),
+        console=spec.console,
         overrides=(*overrides, *point.notes),
     )
     return dataclasses.replace(board, digest=digest(board))
@@ -105,13 +112,16 @@ def digest(board: Board) -> str:
     """SHA-256 over everything a run depends on: not over names or sources."""
     chip = dataclasses.asdict(board.chip)
     del chip["name"]
+    del chip["interrupts"]["names"]
     values = {
-        "format": 1,
+        "format": 2,
         "chip": chip,
         "core": _core_values(board.chip.core),
         "clock_hz": board.clock_hz,
         "bus_ratio": board.bus_ratio,
         "placement": dataclasses.asdict(board.placement),
+        "oscillators_hz": board.oscillators_hz,
+        "console": board.console,
     }
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -197,6 +207,55 @@ def _region(name: str, region: RegionSpec, spec: BoardSpec, point: _OperatingPoi
 
 def _cache(cache: CacheSpec) -> Cache:
     return Cache(cache.size_bytes, cache.ways, cache.line_bytes, cache.replacement, cache.enabled)
+
+
+def _peripherals(spec: BoardSpec) -> tuple[MappedPeripheral, ...]:
+    peripherals = (
+        MappedPeripheral(
+            name=name,
+            model=item.model,
+            start=item.start,
+            size_bytes=item.size_bytes,
+            irqs=tuple(sorted(item.irqs.items(), key=lambda irq: (irq[1], irq[0]))),
+            clock=item.clock,
+            settings=tuple(sorted(item.settings.items())),
+        )
+        for name, item in spec.chip.peripherals.items()
+    )
+    return tuple(sorted(peripherals, key=lambda peripheral: peripheral.start))
+
+
+def _peripheral_timing(spec: BoardSpec) -> RegionTiming:
+    timing = spec.chip.peripheral_timing
+    if timing is None:
+        return RegionTiming()
+    return RegionTiming(
+        uncached_read_cycles=timing.uncached_read_cycles,
+        uncached_write_cycles=timing.uncached_write_cycles,
+    )
+
+
+def _interrupts(spec: BoardSpec) -> InterruptController:
+    """With a name for each interrupt: of what drives it, with "/" between those that share one."""
+    interrupts = spec.chip.interrupts
+    drivers = {number: [name] for name, number in interrupts.names.items()}
+    for peripheral in _peripherals(spec):
+        for output, number in peripheral.irqs:
+            sole = output == "global"
+            name = peripheral.name if sole else f"{peripheral.name}.{output}"
+            drivers.setdefault(number, []).append(name)
+    lines_count = interrupts.lines_count
+    return InterruptController(
+        lines_count=max(drivers, default=-1) + 1 if lines_count is None else lines_count,
+        priority_bits=interrupts.priority_bits,
+        mpu_regions_count=interrupts.mpu_regions_count,
+        names=tuple((number, "/".join(names)) for number, names in sorted(drivers.items())),
+    )
+
+
+def _oscillators(spec: BoardSpec) -> tuple[tuple[str, int], ...]:
+    given = {"hse": spec.oscillators_hz.hse, "lse": spec.oscillators_hz.lse}
+    return tuple((name, hz) for name, hz in given.items() if hz is not None)
 
 
 def _placement(placement: PlacementSpec) -> Placement:

@@ -21,7 +21,9 @@ from emu.errors import UsageError
 from emu.units import format_bytes, parse_frequency_hz, parse_size_bytes
 
 # Names that `--set NAME.FIELD` uses for something else than a region.
-RESERVED_NAMES = frozenset({"dcache", "icache", "art", "tcm", "chip", "board", "placement"})
+RESERVED_NAMES = frozenset(
+    {"dcache", "icache", "art", "tcm", "peripheral_timing", "chip", "board", "placement"}
+)
 _LONGEST_NUMBER_COUNT = 40  # characters; keeps absurd digit strings away from float()
 _ADDRESS_SPACE_BYTES = 1 << 32
 _SLOWEST_CLOCK_HZ, _FASTEST_CLOCK_HZ = 1_000_000, 2_000_000_000
@@ -30,6 +32,10 @@ _MOST_WAIT_STATES_COUNT = 1000  # serial flash read in place is the slowest memo
 _HIGHEST_COST_CYCLES = 10_000.0
 _HIGHEST_BUS_RATIO = 512  # the largest divider of the AHB prescalers
 _HIGHEST_COUNT = 4096
+_SLOWEST_OSCILLATOR_HZ, _FASTEST_OSCILLATOR_HZ = 1_000, 200_000_000
+_HIGHEST_IRQ = 239  # [TRM-M7]: 240 external interrupts at most
+_LONGEST_SETTING_COUNT = 64  # characters
+PERIPHERAL_SIZE_BYTES = 1024  # the slot that most peripherals have on these chips' buses
 
 SOURCE_HELP = (
     "a document key and where in it (RM0433 2.4), or measured:, fitted: or assumed: and why"
@@ -100,6 +106,32 @@ def _clock(value: object) -> int:
     if not _SLOWEST_CLOCK_HZ <= clock_hz <= _FASTEST_CLOCK_HZ:
         raise _refuse(f"{value} is no clock of this core; 1M to 2G are, for example 480M.")
     return clock_hz
+
+
+def _oscillator(value: object) -> int:
+    try:
+        oscillator_hz = parse_frequency_hz(_number_text(value))
+    except UsageError as error:
+        raise _refuse(str(error)) from error
+    if not _SLOWEST_OSCILLATOR_HZ <= oscillator_hz <= _FASTEST_OSCILLATOR_HZ:
+        raise _refuse(f"{value} is no crystal's frequency; 1k to 200M are, for example 25M.")
+    return oscillator_hz
+
+
+def _setting(value: object) -> str | int:
+    """A whole number where it reads as one, a text otherwise."""
+    if not isinstance(value, str) or not value:
+        raise _refuse("give a text or a whole number.")
+    if re.fullmatch(r"(?:0[xX][0-9a-fA-F_]+|\d[\d_]*)", value):
+        text = _number_text(value)
+        return int(text, 16) if text[:2] in ("0x", "0X") else int(text)
+    if len(value) > _LONGEST_SETTING_COUNT:
+        raise _refuse(f"'{quote(value)}' is too long for a setting.")
+    return value
+
+
+def _console(value: object) -> object:
+    return None if value == "none" else value  # as `--set console=none` says it
 
 
 def _whole(lowest: int, highest: int) -> Callable[[object], int]:
@@ -213,6 +245,23 @@ Fpu = Annotated[
 RegionNames = Annotated[
     tuple[str, ...], BeforeValidator(_region_names), WithJsonSchema(_NAMES_SCHEMA)
 ]
+OscillatorHz = Annotated[int, BeforeValidator(_oscillator), _FACT, _fact_schema(_CLOCK_SCHEMA)]
+Irq = Annotated[
+    int,
+    BeforeValidator(_whole(0, _HIGHEST_IRQ)),
+    _FACT,
+    _fact_schema(_whole_schema(0, _HIGHEST_IRQ)),
+]
+PriorityBits = Annotated[
+    int, BeforeValidator(_whole(3, 8)), _FACT, _fact_schema(_whole_schema(3, 8))
+]
+MpuRegions = Annotated[
+    int, BeforeValidator(_whole(0, 16)), _FACT, _fact_schema(_whole_schema(0, 16))
+]
+Setting = Annotated[
+    str | int, BeforeValidator(_setting), _FACT, _fact_schema({"type": ["string", "integer"]})
+]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -298,6 +347,49 @@ class ClockSpec(Spec):
     flash_wait_states: WaitStates
 
 
+class PeripheralSpec(Spec):
+    """A peripheral: which model answers at which addresses; see `emu.board.MappedPeripheral`."""
+
+    what = "a peripheral"
+
+    model: Word = Field(
+        description="a file of emu/peripherals/models, or register_file: only keeps what is written"
+    )
+    start: Address
+    size_bytes: SizeBytes = PERIPHERAL_SIZE_BYTES
+    irqs: dict[str, Irq] = Field(
+        default={}, description="output of the model to interrupt number; 'global' for the only one"
+    )
+    clock: Annotated[Word, _FACT] | None = Field(
+        default=None, description="the clock that it counts with, such as apb2"
+    )
+    settings: dict[str, Setting] = Field(default={}, description="what else the model takes")
+
+
+class PeripheralTimingSpec(Spec):
+    """What an access to a peripheral costs; see `emu.board.RegionTiming`."""
+
+    what = "the peripherals' timing"
+
+    uncached_read_cycles: CostCycles
+    uncached_write_cycles: CostCycles
+
+
+class InterruptsSpec(Spec):
+    """What the chip's maker chose of the NVIC and the MPU."""
+
+    what = "the chip's interrupts"
+
+    lines_count: Count | None = Field(
+        default=None, description="left out: up to the highest number that a peripheral names"
+    )
+    priority_bits: PriorityBits = 4
+    mpu_regions_count: MpuRegions = 8
+    names: dict[str, Irq] = Field(
+        default={}, description="name to number of interrupts that no peripheral here drives"
+    )
+
+
 class ChipSpec(Spec):
     """A part number."""
 
@@ -313,6 +405,18 @@ class ChipSpec(Spec):
     dcache: CacheSpec
     tcm: TcmSpec
     art: ArtSpec | None = None
+    interrupts: InterruptsSpec = InterruptsSpec()
+    peripheral_timing: PeripheralTimingSpec | None = None
+    peripherals: dict[str, PeripheralSpec] = {}
+
+
+class OscillatorsSpec(Spec):
+    """Crystals on the board, and clocks that it feeds into the chip."""
+
+    what = "the board's oscillators"
+
+    hse: OscillatorHz | None = Field(default=None, description="at OSC_IN")
+    lse: OscillatorHz | None = Field(default=None, description="at OSC32_IN")
 
 
 class PlacementSpec(Spec):
@@ -356,6 +460,13 @@ class BoardSpec(Spec):
     flash_wait_states: WaitStates | None = Field(
         default=None, description="left out: taken from the chip's clocks table"
     )
+    oscillators_hz: OscillatorsSpec = OscillatorsSpec()
+    console: Annotated[str | None, BeforeValidator(_console)] = Field(
+        default=None, description="the serial port that is the terminal's, such as usart1"
+    )
+    regions: dict[str, RegionSpec] = Field(
+        default={}, description="memory on the board, outside the chip"
+    )
     placement: PlacementSpec
     accuracy: AccuracySpec | None = Field(default=None, description="null until it was measured")
 
@@ -372,4 +483,7 @@ def schema() -> dict[str, Any]:
     chip = made["properties"]["chip"]
     reference = {"type": "string", "description": "a chip by name (stm32h743) or file (my.yaml)"}
     made["properties"]["chip"] = {"anyOf": [reference, chip]}
+    # One source may cover all peripherals; `catalogue` hands it down to each of them.
+    peripherals = made["$defs"]["ChipSpec"]["properties"]["peripherals"]
+    peripherals["properties"] = {"source": {"type": "string", "description": SOURCE_HELP}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

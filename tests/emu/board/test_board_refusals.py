@@ -366,7 +366,7 @@ CASES = (
         "chip: [stm32h743]\nother:\n  name: SMALL",
         "b.yaml:4: chip must be a mapping of keys, not a list.\n"
         "b.yaml:5: 'other' is not a key of a board; known are source, name, title, chip, clock_hz, "
-        "bus_ratio, flash_wait_states, placement, accuracy.",
+        "bus_ratio, flash_wait_states, oscillators_hz, console, regions, placement, accuracy.",
     ),
     Case(
         "chip_extends_unknown",
