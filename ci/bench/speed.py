@@ -24,7 +24,7 @@ from emu.backends.bare_unicorn import run_bare
 from emu.backends.protocol import Execution, RunOptions
 from emu.backends.unicorn_machine import UnicornMachine
 from emu.firmware.build import BuildOptions, build
-from emu.firmware.image import load_elf
+from emu.firmware.elf_image import load_elf
 
 HERE = Path(__file__).parent
 PROGRAMS = ("gemm_s8", "branchy")

@@ -13,7 +13,8 @@ from unicorn import unicorn_const
 from emu.backends.layout import PLACE_CACHEABLE, PLACE_FREE, PLACE_REGION, TICKS, Reg
 from emu.board import Board, Region
 from emu.core.timing_table import Param, TimingTable
-from emu.errors import BoardError, ImageError
+from emu.errors import BoardError
+from emu.firmware.fit import check_segment
 from emu.firmware.image import Image
 
 _PAGE_BYTES = 4096
@@ -141,20 +142,16 @@ class GuestMemory:
             ImageError: a segment lies outside the board's memory.
         """
         for segment in image.segments:
-            if not segment.data:
-                continue
-            stretch = self.at(segment.address)
-            end = segment.address + len(segment.data)
-            if stretch is None or end > stretch.region.end:
-                raise ImageError(
-                    f"{image.path.name}: {len(segment.data)} bytes load at "
-                    f"{segment.address:#010x}, which is not memory of board "
-                    f"'{self._board.name}'. Was it linked for another part?"
-                )
-            offset = segment.address - stretch.region.start
-            stretch.data[offset : offset + len(segment.data)] = np.frombuffer(
-                segment.data, np.uint8
-            )
+            check_segment(segment, image, self._board)
+            at = segment.address
+            while at < segment.end:  # across regions that adjoin, as banks of flash do
+                stretch = self.at(at)
+                assert stretch is not None  # checked
+                end = min(segment.end, stretch.region.end)
+                piece = segment.data[at - segment.address : end - segment.address]
+                offset = at - stretch.region.start
+                stretch.data[offset : offset + len(piece)] = np.frombuffer(piece, np.uint8)
+                at = end
 
     def at(self, address: int) -> Stretch | None:
         """The stretch that holds an address."""

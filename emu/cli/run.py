@@ -25,7 +25,8 @@ def run(
         list[Path],
         typer.Argument(
             metavar="SOURCE...",
-            help="C files, a folder of them, or one ELF file. Example: emu run model.c",
+            help="C files, a folder of them, or one program: ELF, Intel HEX (.hex) or raw flash "
+            "image (.bin). Example: emu run model.c",
             show_default=False,
         ),
     ],
@@ -64,6 +65,14 @@ def run(
     entry: Annotated[
         str | None,
         typer.Option(metavar="SYMBOL", help="Call this function instead of main (C) or reset."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDR",
+            help="Where a raw image lies (default: start of flash); of ELF and HEX, where the "
+            "vector table is. Example: --base 0x08020000.",
+        ),
     ] = None,
     measure: Annotated[
         list[str] | None,
@@ -122,7 +131,7 @@ def run(
         bool, typer.Option("--quiet", "-q", help="No table; the verdict alone.")
     ] = False,
 ) -> None:
-    """Build C sources or take an ELF, run it on a modelled board, and say what it cost.
+    """Build C sources or take a program, run it on a modelled board, and say what it cost.
 
     Example: emu run model.c --board h743 --measure invoke --limit latency_ms=50
     """
@@ -147,6 +156,7 @@ def run(
             cflags=_split(cflags or ()),
             optimisation=optimisation,
             entry=entry,
+            base=base,
             measure=[name for item in measure or () for name in item.split(",") if name],
             timing=timing,
             accesses=accesses,

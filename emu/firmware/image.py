@@ -1,55 +1,41 @@
-"""An ELF as the machine and the report need it: bytes to load, symbols, lines."""
+"""A program as the machine and the report need it: bytes to load, symbols, lines."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import struct
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from elftools.elf.elffile import ELFFile
 
-from emu.errors import ImageError
+from emu.firmware.build_attributes import BuildAttributes
 from emu.firmware.line_table import LineTable, decode_line_table
 
-# Bounds that no image for a microcontroller comes near; beyond them a file is broken or hostile.
-_MAX_FILE_BYTES = 256 * 1024**2
-_MAX_LOADED_BYTES = 64 * 1024**2
-_MAX_HEADERS_COUNT = 4096
-
 _ADDRESS_SPACE_BYTES = 1 << 32
-_SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
-_STT_OBJECT, _STT_FUNC = 1, 2
-_SHN_UNDEF, _SHN_LORESERVE = 0, 0xFF00
-_SYMBOL_DTYPE = np.dtype(
-    [
-        ("name", "<u4"),
-        ("value", "<u4"),
-        ("size", "<u4"),
-        ("info", "u1"),
-        ("other", "u1"),
-        ("section", "<u2"),
-    ]
-)
-_BINDING_ORDER = {1: 0, 2: 1, 0: 2}  # global, weak, local: which alias lends its name
 
 SymbolKind = Literal["function", "object", "other"]
 SectionKind = Literal["code", "constants", "data", "bss"]
+ImageFormat = Literal["elf", "hex", "raw"]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Bytes to put into memory before the first instruction (`address` = load address, LMA)."""
+    """Bytes to put into memory before the first instruction (`address` = load address, LMA).
+
+    `name` is what a refusal calls it ("segment 2 (.text)").
+    """
 
     address: int
     data: bytes
+    name: str = ""
+
+    @property
+    def end(self) -> int:
+        return self.address + len(self.data)
 
 
 @dataclass(frozen=True)
@@ -93,15 +79,25 @@ class Image:
     """A linked firmware image. Lookups are by run-time address.
 
     Everything lives in memory: the file may change or go once it was loaded.
+
+    Attributes:
+        entry: where the file says that it starts, Thumb bit as the file has it; 0 for nowhere.
+        attributes: what an ELF says that it was built for; None where it does not.
+        vector_table: address of the vector table, where the user named it.
+        notes: what the report should say about the file, one sentence each.
     """
 
     path: Path
     sha256: str
-    entry: int  # with the Thumb bit as the file has it
+    entry: int
     segments: tuple[Segment, ...]
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]  # sorted by address, then size descending
     elf: bytes = field(default=b"", repr=False, compare=False)  # the whole file, for its DWARF
+    format: ImageFormat = "elf"
+    attributes: BuildAttributes | None = None
+    vector_table: int | None = None
+    notes: tuple[str, ...] = ()
 
     def symbol(self, name: str) -> Symbol | None:
         """The symbol called `name`; a function before an object before anything else."""
@@ -239,234 +235,10 @@ class _Stretches:
         return np.where(rows >= 0, self._owners_array[np.maximum(rows, 0)], -1)
 
 
-def load_elf(path: Path) -> Image:
-    """Read a linked ELF for an Arm core of 32 bits, little-endian.
+def __getattr__(name: str) -> Any:
+    # Until every importer names emu.firmware.elf_image.
+    if name in ("load_elf", "parse_elf"):
+        from emu.firmware import elf_image
 
-    Raises:
-        ImageError: the file cannot be read, is no such ELF, or contradicts itself.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as problem:
-        raise ImageError(f"Cannot read {path}: {problem.strerror or problem}.") from problem
-    return parse_elf(data, path)
-
-
-def parse_elf(data: bytes, path: Path) -> Image:
-    """The same for a file that is in memory already; `path` is only its name.
-
-    Raises:
-        ImageError: as `load_elf`.
-    """
-    _check_identity(data, path)
-    try:
-        return _read(data, path)
-    except ImageError:
-        raise
-    # pyelftools meets damaged files with whatever its parsers trip over (KeyError, struct.error,
-    # AssertionError, ...): there is no narrower class that covers them.
-    except Exception as problem:
-        raise ImageError(
-            f"{path} is a damaged ELF file ({type(problem).__name__}: {problem}). "
-            "Link or copy it again."
-        ) from problem
-
-
-def _check_identity(data: bytes, path: Path) -> None:
-    """What the first 52 bytes must say before anything else is looked at."""
-
-    def refuse(what: str) -> NoReturn:
-        raise ImageError(f"{path} {what}")
-
-    if not data:
-        refuse("is empty.")
-    if data[:4] != b"\x7fELF":
-        refuse("is not an ELF file. Give C sources, or the .elf that your linker wrote.")
-    if len(data) > _MAX_FILE_BYTES:
-        refuse(f"is larger than {_MAX_FILE_BYTES // 1024**2} MiB. Strip its debug information.")
-    if len(data) < 52:
-        refuse("is cut short: it ends inside the ELF header. Copy it again.")
-    if data[4] != 1:
-        refuse("is a 64-bit ELF. A Cortex-M7 runs 32-bit Arm code.")
-    if data[5] != 1:
-        refuse("is a big-endian ELF. The boards are little-endian.")
-    kind, machine = struct.unpack_from("<HH", data, 16)
-    if machine != 40:
-        refuse(f"is not for Arm (ELF machine {machine}, wanted 40). Compile for cortex-m7.")
-    if kind == 1:
-        refuse("is an object file that was not linked. Give the linked .elf, or the C sources.")
-    if kind != 2:
-        refuse(
-            f"is not an executable (ELF type {kind}, wanted 2). Link it without -shared or -pie."
-        )
-    counts = struct.unpack_from("<H", data, 44)[0], struct.unpack_from("<H", data, 48)[0]
-    if max(counts) > _MAX_HEADERS_COUNT:
-        refuse(f"is a damaged ELF file: it claims {max(counts)} headers.")
-
-
-def _read(data: bytes, path: Path) -> Image:
-    elf = ELFFile(io.BytesIO(data))
-    headers = [item.header for item in elf.iter_segments() if item["p_type"] == "PT_LOAD"]
-    segments = _segments(headers, data, path)
-    raw_sections = [item for item in elf.iter_sections() if not item.is_null()]
-    sections = _sections(raw_sections, headers)
-    # A section without its header's table still runs; without any loadable byte it cannot.
-    if not segments:
-        raise ImageError(f"{path} holds nothing to load: no segment has bytes. Link it again.")
-    return Image(
-        path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
-        entry=int(elf.header["e_entry"]),
-        segments=segments,
-        sections=sections,
-        symbols=_symbols(elf, data, path),
-        elf=data,
-    )
-
-
-def _segments(headers: list[Any], data: bytes, path: Path) -> tuple[Segment, ...]:
-    found = []
-    loaded_bytes = 0
-    for number, header in enumerate(headers):
-        size, offset, address = header["p_filesz"], header["p_offset"], header["p_paddr"]
-        what = f"{path}: loadable segment {number} (0x{address:08x})"
-        if offset + size > len(data):
-            raise ImageError(f"{what} ends beyond the end of the file, which is cut short.")
-        if size > header["p_memsz"]:
-            raise ImageError(f"{what} has more bytes in the file than in memory.")
-        if max(address, header["p_vaddr"]) + header["p_memsz"] > _ADDRESS_SPACE_BYTES:
-            raise ImageError(f"{what} ends beyond the 4 GiB address space.")
-        loaded_bytes += size
-        if loaded_bytes > _MAX_LOADED_BYTES:
-            raise ImageError(
-                f"{path} loads more than {_MAX_LOADED_BYTES // 1024**2} MiB. "
-                "No microcontroller holds that."
-            )
-        if size:
-            found.append(Segment(address, data[offset : offset + size]))
-    return tuple(sorted(found, key=lambda segment: segment.address))
-
-
-def _sections(raw_sections: list[Any], headers: list[Any]) -> tuple[Section, ...]:
-    found = []
-    for raw in raw_sections:
-        flags, size, address = raw["sh_flags"], raw["sh_size"], raw["sh_addr"]
-        if not flags & _SHF_ALLOC or not size or address + size > _ADDRESS_SPACE_BYTES:
-            continue
-        nobits = raw["sh_type"] == "SHT_NOBITS"
-        kind: SectionKind = (
-            "code"
-            if flags & _SHF_EXECINSTR and not nobits
-            else "bss"
-            if nobits
-            else "data"
-            if flags & _SHF_WRITE
-            else "constants"
-        )
-        load = address if nobits else _load_address(raw, headers)
-        found.append(Section(raw.name, address, size, kind, load))
-    return tuple(sorted(found, key=lambda section: (section.address, section.name)))
-
-
-def _load_address(raw: Any, headers: list[Any]) -> int:
-    for header in headers:
-        start = header["p_offset"]
-        if start <= raw["sh_offset"] < start + header["p_filesz"]:
-            return int(header["p_paddr"] + raw["sh_offset"] - start)
-    return int(raw["sh_addr"])
-
-
-class _RawSymbol(NamedTuple):
-    """Sorts as `Image.symbols` does; the binding decides between aliases."""
-
-    address: int
-    negative_size: int
-    binding_order: int
-    name: str
-    kind: SymbolKind
-    section: str
-    section_end: int
-
-
-def _symbols(elf: ELFFile, data: bytes, path: Path) -> tuple[Symbol, ...]:
-    """The symbol table, read as one array: pyelftools takes 20 us for each of thousands."""
-    table = elf.get_section_by_name(".symtab")
-    if table is None or table["sh_type"] != "SHT_SYMTAB":
-        return ()
-    strings = elf.get_section(table["sh_link"])
-    start, end = table["sh_offset"], table["sh_offset"] + table["sh_size"]
-    names_start, names_end = strings["sh_offset"], strings["sh_offset"] + strings["sh_size"]
-    if max(end, names_end) > len(data):
-        raise ImageError(
-            f"{path}: the symbol table ends beyond the end of the file. Copy it again."
-        )
-    names = data[names_start:names_end]
-    count = (end - start) // _SYMBOL_DTYPE.itemsize
-    rows = np.frombuffer(data, _SYMBOL_DTYPE, count, start)
-    alloc = {
-        number: (item.name, item["sh_addr"], item["sh_addr"] + item["sh_size"])
-        for number, item in enumerate(elf.iter_sections())
-        if item["sh_flags"] & _SHF_ALLOC
-    }
-    found = []
-    for name_at, value, size, info, _, section in rows.tolist():
-        kind_number = info & 15
-        if section == _SHN_UNDEF or kind_number > _STT_FUNC or not name_at:
-            continue
-        name = names[name_at : max(names.find(b"\0", name_at), name_at)].decode("utf-8", "replace")
-        if not name or name.startswith("$"):  # $t, $d, $a mark code and literals for disassemblers
-            continue
-        where = alloc.get(section)
-        if where is None and section < _SHN_LORESERVE:
-            continue
-        section_name, section_end = (where[0], where[2]) if where else ("", 0)
-        kind: SymbolKind = (
-            "function"
-            if kind_number == _STT_FUNC
-            else "object"
-            if kind_number == _STT_OBJECT
-            else "other"
-        )
-        address = value & ~1 if kind == "function" else value
-        if where and address + size > section_end:
-            size = max(0, section_end - address)
-        found.append(
-            _RawSymbol(
-                address,
-                -size,
-                _BINDING_ORDER.get(info >> 4, 3),
-                name,
-                kind,
-                section_name,
-                section_end,
-            )
-        )
-    found.sort()
-    return _with_inferred_sizes(found)
-
-
-def _with_inferred_sizes(ordered: list[_RawSymbol]) -> tuple[Symbol, ...]:
-    """Give a function or object of size 0, as in assembly, the bytes up to the next one."""
-    sized = {(raw.address, raw.kind): raw for raw in reversed(ordered) if raw.negative_size}
-    symbols: list[Symbol] = []
-    inferred: set[int] = set()  # indices of symbols whose size is a guess: the last to lend a name
-    following: dict[str, int] = {}  # next address with a symbol, by section
-    after: dict[str, int] = {}  # the one behind that, for several symbols at one address
-    for raw in reversed(ordered):
-        size = -raw.negative_size
-        if raw.section:
-            if following.get(raw.section) != raw.address:
-                after[raw.section] = following.get(raw.section, raw.section_end)
-            if size == 0 and raw.kind != "other":
-                alias = sized.get((raw.address, raw.kind))
-                size = -alias.negative_size if alias else after[raw.section] - raw.address
-                inferred.add(len(symbols))
-            if raw.kind != "other":
-                following[raw.section] = raw.address
-        symbols.append(Symbol(raw.name, raw.address, size, raw.kind, raw.section))
-    best_first = sorted(
-        range(len(symbols)),
-        key=lambda at: (symbols[at].address, -symbols[at].size_bytes, at in inferred, -at),
-    )
-    return tuple(symbols[at] for at in best_first)
+        return getattr(elf_image, name)
+    raise AttributeError(name)

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from emu.backends.protocol import AccessMode, Machine, RunOptions, Timing
 from emu.board import Board
 from emu.errors import UsageError
-from emu.firmware.image import Image, load_elf
+from emu.firmware.elf_image import load_elf
+from emu.firmware.image import Image, ImageFormat
+from emu.firmware.image_format import recognise
+from emu.firmware.load_image import load_image
 from emu.measure.limits import LimitError, check_limits, parse_limits
 from emu.measure.report import CompilerOrigin, Report
 from emu.measure.source_path import SourcePaths
@@ -24,8 +27,6 @@ if TYPE_CHECKING:
     from emu.firmware.toolchain import ToolchainName
 
 Source = str | Path
-_C_SUFFIXES = (".c", ".s", ".S", ".o", ".a")
-_RAW_SUFFIXES = (".bin", ".hex", ".srec", ".uf2")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Firmware:
     """A linked image and what it was made of.
 
     Attributes:
-        compiler: None for an ELF that was built elsewhere.
+        compiler: None for an image that was built elsewhere.
         source_root: folder that names in the debug information are relative to.
         entry: the function that is built in as the entry of the program, None for main.
         warnings: what compiler and linker said, one line each.
@@ -58,6 +59,7 @@ def run(
     cflags: Iterable[str] = (),
     optimisation: str | None = None,
     entry: str | None = None,
+    base: int | str | None = None,
     measure: str | Iterable[str] = (),
     timing: Timing = "full",
     accesses: AccessMode = "reconstruct",
@@ -77,7 +79,7 @@ def run(
     A fault of the firmware is a result, in `Report.fault`, not an exception.
 
     Args:
-        source: C files, a folder of them, or one ELF file.
+        source: C files, a folder of them, or one program: ELF, Intel HEX or raw flash image.
         board: a name (`emu boards list`), a YAML file, or a loaded `Board`.
         toolchain: `zig` (comes with the package) or `gcc` (arm-none-eabi-gcc from PATH).
         include_dirs: folders for `#include`.
@@ -85,6 +87,8 @@ def run(
         cflags: further compiler flags, last on its command line.
         optimisation: `0 1 2 3 s z fast`; None leaves it to the builder.
         entry: call this function instead of `main`; of an ELF, start at it instead of reset.
+        base: address of a raw image (None: the start of flash), of other images that of their
+            vector table (None: it is looked for).
         measure: functions whose calls are measured apart, first (cold) and later (warm).
         timing: `full`, `issue` (pipeline only) or `none` (count instructions).
         accesses: `reconstruct` data addresses (fast) or `hook` each of them (exact).
@@ -104,7 +108,7 @@ def run(
         UsageError: the request contradicts itself or names something that is not there.
         BoardError: the board description was refused.
         BuildError: the compiler or linker refused the sources.
-        ImageError: the ELF is broken or does not fit the board.
+        ImageError: the image is broken, for another core, or does not fit the board.
         ToolMissingError: the toolchain is not installed.
         LimitError: a limit was not kept; the report is its `report`.
     """
@@ -121,6 +125,7 @@ def run(
         cflags=cflags,
         optimisation=optimisation,
         entry=entry,
+        base=base,
     )
     if firmware.warnings and on_warning is not None:
         on_warning(firmware.warnings)
@@ -157,14 +162,21 @@ def prepare(
     cflags: Iterable[str] = (),
     optimisation: str | None = None,
     entry: str | None = None,
+    base: int | str | None = None,
 ) -> Firmware:
-    """Load an ELF, or build C sources for `board`. Arguments and errors as `run`."""
+    """Load a program, or build C sources for `board`. Arguments and errors as `run`."""
     paths = _existing_sources(source)
-    if _is_elf(paths):
-        image = load_elf(paths[0])
+    address = parse_address("--base", base) if base is not None else None
+    if (format_ := _image_format(paths)) is not None:
+        image = load_image(paths[0], format_, board, address)
         return Firmware(image, sources=(str(paths[0]),), source_sha256=image.sha256)
+    if address is not None:
+        raise UsageError(
+            "--base is for programs that were linked already; C sources are linked for the board "
+            "(--place moves their sections)."
+        )
 
-    # Late: an ELF needs no compiler.
+    # Late: an image needs no compiler.
     from emu.firmware.build import BuildOptions, build
 
     options = BuildOptions(
@@ -242,40 +254,45 @@ def _resolve_board(
 def _existing_sources(source: Source | Sequence[Source]) -> tuple[Path, ...]:
     given = (source,) if isinstance(source, str | Path) else tuple(source)
     if not given:
-        raise UsageError("No source was given. Name C files, a folder of them, or an ELF file.")
+        raise UsageError("No source was given. Name C files, a folder of them, or a program.")
     paths = tuple(Path(item) for item in given)
     for path in paths:
         if not path.exists():
-            raise UsageError(f"{path} does not exist. Name C files, a folder of them, or an ELF.")
+            raise UsageError(
+                f"{path} does not exist. Name C files, a folder of them, or a program (ELF, HEX, "
+                "raw image)."
+            )
         if path.suffix == ".tflite":
             raise UsageError(
                 f"{path} is a model, not a program: running models comes with the engine, which "
-                "this version lacks. Give the C sources or an ELF."
-            )
-        if path.suffix in _RAW_SUFFIXES:
-            raise UsageError(
-                f"{path} is a raw image without symbols. Give the ELF file it was made from."
+                "this version lacks. Give the C sources or a program."
             )
     return paths
 
 
-def _is_elf(paths: tuple[Path, ...]) -> bool:
-    elves = [path for path in paths if path.is_file() and _looks_linked(path)]
-    if elves and len(paths) > 1:
-        raise UsageError(f"{elves[0]} is a whole program: run it alone, without other sources.")
-    return bool(elves)
+def _image_format(paths: tuple[Path, ...]) -> ImageFormat | None:
+    for path in paths:
+        format_ = recognise(path)
+        if format_ is not None and len(paths) > 1:
+            raise UsageError(f"{path} is a whole program: run it alone, without other sources.")
+        if format_ is not None:
+            return format_
+    return None
 
 
-def _looks_linked(path: Path) -> bool:
-    if path.suffix in _C_SUFFIXES:
-        return False
-    if path.suffix in (".elf", ".axf", ".out"):
-        return True
+def parse_address(option: str, given: int | str) -> int:
+    """An address as people write it: `0x08020000`, `134217728`.
+
+    Raises:
+        UsageError: it is none, or lies beyond the 4 GiB address space.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(4) == b"\x7fELF"
-    except OSError as problem:
-        raise UsageError(f"Cannot read {path}: {problem.strerror or problem}.") from problem
+        value = int(given, 0) if isinstance(given, str) else given
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 32:
+        raise UsageError(f"{option} {given} is no address. Write it as 0x08020000.")
+    return value
 
 
 def _define_texts(defines: Iterable[str] | Mapping[str, str | int]) -> tuple[str, ...]:

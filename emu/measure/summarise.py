@@ -167,13 +167,14 @@ def _error(execution: Execution, options: RunOptions, elapsed: int | None) -> st
 
 
 def _notes(execution: Execution, profile: Profile, image: Image, finished: bool) -> tuple[str, ...]:
-    notes = list(execution.notes)
+    notes = [*image.notes, *execution.notes]
     if not finished:
         notes.append(_PARTIAL_NOTE)
-    if image.line_table.error is not None:
+    if image.format == "elf" and image.line_table.error is not None:
         notes.append(f"No costs by source line: {image.line_table.error}. Compile with -g.")
     if not image.symbols:
-        notes.append("No costs by function or symbol: the ELF has no symbol table.")
+        what = "the ELF has no symbol table" if image.format == "elf" else "the file has no names"
+        notes.append(f"No costs by function or symbol: {what}.")
     if len(execution.console) > _CONSOLE_LIMIT_BYTES:
         notes.append(f"Console output is cut after {_CONSOLE_LIMIT_BYTES // 1024**2} MiB.")
     elapsed = profile.elapsed_cycles

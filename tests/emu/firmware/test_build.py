@@ -14,7 +14,7 @@ from emu.board import Board
 from emu.boardfile import load_board
 from emu.errors import BuildError, ToolMissingError, UsageError
 from emu.firmware.build import BuildOptions, build
-from emu.firmware.image import load_elf
+from emu.firmware.elf_image import load_elf
 from emu.firmware.toolchain import ToolchainName
 from tests.emu.firmware.conftest import WriteSources
 from tests.emu.firmware.machine import run_firmware

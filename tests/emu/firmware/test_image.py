@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from emu.errors import ImageError
-from emu.firmware.image import Image, Symbol, load_elf, parse_elf
+from emu.firmware.elf_image import load_elf, parse_elf
+from emu.firmware.image import Image, Symbol
 
 pytestmark = pytest.mark.needs_compiler
 

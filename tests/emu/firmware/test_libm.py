@@ -183,7 +183,7 @@ def test_square_root_and_rounding_are_single_instructions(h743: Board, tmp_path:
     """A model's sqrtf must cost what the FPU costs, not a call."""
     from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, CS_MODE_V8, Cs
 
-    from emu.firmware.image import load_elf
+    from emu.firmware.elf_image import load_elf
 
     source = tmp_path / "fpu.c"
     source.write_text(
