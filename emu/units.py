@@ -12,6 +12,9 @@ from emu.errors import UsageError
 
 _SIZE = re.compile(r"\s*(0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)\s*([kKmMgG]?)(i?[bB])?\s*")
 _FREQUENCY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgG]?)\s*(?:[hH][zZ])?\s*")
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|ms|us|ns)\s*")
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_LONGEST_S = 1e6
 _BINARY = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _DECIMAL = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
@@ -49,6 +52,19 @@ def parse_frequency_hz(text: str | int) -> int:
     return round(float(match.group(1)) * _DECIMAL[match.group(2).lower()])
 
 
+def parse_duration_s(text: str) -> float:
+    """Read a duration: `2s`, `10ms`, `1.5 us`. Longer than nothing, at most a million seconds.
+
+    Raises:
+        UsageError: the text is no such duration.
+    """
+    match = _DURATION.fullmatch(text)
+    value = float(match.group(1)) * _SECONDS[match.group(2)] if match is not None else 0.0
+    if not 0 < value <= _LONGEST_S:
+        raise UsageError(f"'{text}' is no duration. Write a number and s, ms or us: 2s, 10ms.")
+    return value
+
+
 def format_bytes(size_bytes: int) -> str:
     """Print a size the way a memory map is read: `512 B`, `1.5 KiB`, `320 KiB`."""
     if abs(size_bytes) < 1024:
@@ -65,6 +81,14 @@ def format_hz(frequency_hz: int) -> str:
         if frequency_hz >= scale:
             return f"{frequency_hz / scale:g} {unit}"
     return f"{frequency_hz} Hz"
+
+
+def format_duration(seconds: float) -> str:
+    """Print a duration as one writes it: `2 s`, `10 ms`, `1.5 us`."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.6g} {unit}"
+    return f"{seconds * 1e9:.6g} ns"
 
 
 def cycles_to_ms(cycles: float, clock_hz: int) -> float:

@@ -43,8 +43,18 @@ PROFILE_DTYPE = np.dtype(
 
 Timing = Literal["full", "issue", "none"]
 AccessMode = Literal["reconstruct", "hook"]
+# How a run ended. By itself: `exited`, `halted`. Where it was asked to: `until` (a text came),
+# `script_ended`. Else it was stopped.
 Outcome = Literal[
-    "exited", "halted", "fault", "max_cycles", "timeout", "interrupted", "script_failed"
+    "exited",
+    "halted",
+    "until",
+    "script_ended",
+    "fault",
+    "max_cycles",
+    "timeout",
+    "interrupted",
+    "script_failed",
 ]
 
 
@@ -87,7 +97,7 @@ class RunOptions:
         ranges: stretches of code whose executions are measured, by address.
         serial_ranges: stretches between two outputs that are measured.
         serial_script: what the other side of the serial line sends and expects.
-        until: stop, as finished, when the console has printed this text.
+        until: stop, as finished (`until`), when this text was printed on any port.
         max_time_s: stop as a runaway after so much modelled time.
         on_console: called with each piece of console output as it appears.
         on_progress: called a few times a second with (cycles, instructions).
@@ -280,6 +290,14 @@ class BusyLoop:
 
 
 @dataclass(frozen=True)
+class SerialCapture:
+    """What a step of the serial script caught, each time that it was played."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Execution:
     """Everything one run produced. A number that was not obtained is None."""
 
@@ -306,6 +324,7 @@ class Execution:
     unknown_registers: tuple[UnknownRegister, ...] = ()
     busy_loop: BusyLoop | None = None
     serial: tuple[tuple[str, bytes], ...] = ()  # output by port: ("usart1", b"...")
+    serial_captures: tuple[SerialCapture, ...] = ()
     script_failure: str | None = None  # why the serial script was not satisfied
 
 
