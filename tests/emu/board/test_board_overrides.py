@@ -147,8 +147,8 @@ def test_settable(key: str, value: str, read: Callable[[Board], bool]) -> None:
             "speed",
             "2",
             "'speed' cannot be set; settable are clock_hz, bus_ratio, stack_bytes, heap_bytes, "
-            "hse_hz, lse_hz, console, fields of dcache, icache, tcm such as dcache.size_bytes, "
-            "and fields of the regions "
+            "hse_hz, lse_hz, console, fields of dcache, icache, tcm, peripheral_timing such as "
+            "dcache.size_bytes, and fields of the regions "
             "itcm, flash, dtcm, axi, sram1, sram2, sram3, sram4, backup such as flash.wait_states.",
         ),
         ("dcache.sets", "4", "dcache has no 'sets'; known are size_bytes, ways, line_bytes, "

@@ -16,7 +16,8 @@ from emu.errors import UsageError
 SHIPPED = Path(boards.__file__).parent
 NAMES = ("f746", "h743")
 # Keys that docs/sources.md resolves.
-DOCUMENTS = {"RM0385", "RM0433", "DS-F746", "DS-H743", "TRM-M7", "AN4667", "AN4891", "jnk0le-m7"}
+DOCUMENTS = {"RM0385", "RM0433", "DS-F746", "DS-H743", "TRM-M7", "PM0253", "UM1907", "UM1974",
+             "AN4667", "AN4891", "jnk0le-m7"}  # fmt: skip
 
 
 def region(board: Board, name: str) -> Region:
@@ -94,6 +95,7 @@ def test_f746_is_the_part_of_its_manual() -> None:
         ("sram1", 0x2001_0000, 240 * 1024),
         ("sram2", 0x2004_C000, 16 * 1024),
         ("backup", 0x4002_4000, 4 * 1024),
+        ("sdram", 0xC000_0000, 8 * 1024 * 1024),
     ]
     assert region(board, "flash_itcm").alias_of == "flash"
     assert region(board, "flash_itcm").accelerator
