@@ -6,6 +6,7 @@ expects `0x0800_0000`, `2M` or `216M` reads it, and a refusal quotes what its re
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import warnings
@@ -146,7 +147,11 @@ def read_tree(path: Path, label: str) -> Mapping:
     Raises:
         BoardError: no such file, not text, not YAML, a duplicate key, not a mapping.
     """
-    text = _read_text(path, label)
+    return _parse(_read_text(path, label), label)
+
+
+@functools.lru_cache(maxsize=16)  # trees are not changed, and a chip's file takes a while to read
+def _parse(text: str, label: str) -> Mapping:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor given twice is odd, and allowed by YAML
