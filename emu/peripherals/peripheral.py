@@ -39,6 +39,13 @@ class Clocks(Protocol):
         """New frequencies or flash settings. Counting peripherals are told before and after."""
         ...
 
+    def declare(self, frequencies_hz: Mapping[str, int]) -> None:
+        """Clocks that the chip has, as they are before the firmware sets any; nobody is told.
+
+        A clock that is known already keeps its frequency.
+        """
+        ...
+
 
 class Surroundings(Protocol):
     """What a peripheral may ask of the machine around it. Times are core cycles since reset."""
@@ -62,8 +69,8 @@ class Surroundings(Protocol):
         """Call `action` when `ticks` periods of a clock of that frequency have passed."""
         ...
 
-    def set_interrupt(self, number: int, level: bool) -> None:
-        """The level of an interrupt line of the NVIC."""
+    def set_interrupt(self, number: int, level: bool, source: str = "") -> None:
+        """The level of an interrupt line of the NVIC: high while any source holds it high."""
         ...
 
     def set_signal(self, name: str, level: bool) -> None:
@@ -259,7 +266,7 @@ class Peripheral:
         """Drive one of the interrupt outputs that the chip's file connects; others go nowhere."""
         number = self._irqs.get(output)
         if number is not None:
-            self.around.set_interrupt(number, level)
+            self.around.set_interrupt(number, level, f"{self.name}.{output}")
 
     def clock_hz(self) -> int:
         """The clock that the chip's file gives this peripheral."""

@@ -63,6 +63,7 @@ class PeripheralSpace:
         self.time = TimeBase(board.clock_hz)
         self.clocks = ClockTree(board, self._before_clock_change, self._after_clock_change)
         self._levels: dict[str, bool] = {}
+        self._holders: dict[int, set[str]] = {}  # of an interrupt line that is high
         self._listeners: dict[str, list[Callable[[bool], None]]] = {}
         self._serial_listeners: dict[str, list[Callable[[int], None]]] = {}
         self.strays: dict[int, list[int]] = {}  # words that no peripheral claims: [reads, writes]
@@ -106,6 +107,7 @@ class PeripheralSpace:
         """As a reset of the chip leaves them; what was scheduled is forgotten."""
         self.schedule.clear()
         self._levels.clear()
+        self._holders.clear()
         for item in self.peripherals:
             item.reset()
 
@@ -132,8 +134,13 @@ class PeripheralSpace:
         cycles = -(-ticks * self.clocks.hz("core") // max(clock_hz, 1))
         return self.schedule.at(self.now_cycles() + cycles, action)
 
-    def set_interrupt(self, number: int, level: bool) -> None:
-        self.host.set_interrupt(number, level)
+    def set_interrupt(self, number: int, level: bool, source: str = "") -> None:
+        holders = self._holders.setdefault(number, set())
+        if level:
+            holders.add(source)
+        else:
+            holders.discard(source)
+        self.host.set_interrupt(number, bool(holders))
 
     def set_signal(self, name: str, level: bool) -> None:
         if self._levels.get(name, False) == level:
