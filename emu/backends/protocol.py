@@ -52,6 +52,7 @@ Outcome = Literal[
     "script_ended",
     "fault",
     "max_cycles",
+    "max_time",
     "timeout",
     "interrupted",
     "script_failed",

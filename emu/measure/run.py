@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emu.backends.protocol import AccessMode, Machine, RunOptions, Timing
+from emu.backends.protocol import AccessMode, ClockSource, Machine, RunOptions, Timing
+from emu.backends.serial_script import SerialScript
 from emu.board import Board
 from emu.errors import UsageError
 from emu.firmware.elf_image import load_elf
@@ -16,6 +17,7 @@ from emu.firmware.image import Image, ImageFormat
 from emu.firmware.image_format import recognise
 from emu.firmware.load_image import load_image
 from emu.measure.limits import LimitError, check_limits, parse_limits
+from emu.measure.marks import Ends, address_ranges, check_names, check_ports, serial_ranges
 from emu.measure.report import CompilerOrigin, Report
 from emu.measure.source_path import SourcePaths
 from emu.measure.summarise import summarise
@@ -66,7 +68,13 @@ def run(
     set_: Mapping[str, str] | None = None,
     place: Mapping[str, str] | None = None,
     max_cycles: int | None = None,
+    max_time_s: float | None = None,
     timeout_s: float | None = None,
+    clock: ClockSource = "auto",
+    ranges: Mapping[str, Ends] | None = None,
+    uart_ranges: Mapping[str, Ends] | None = None,
+    uart_in: Source | SerialScript | None = None,
+    until: str | None = None,
     trace: Source | None = None,
     limits: Iterable[str] | Mapping[str, str | int | float] = (),
     on_warning: Callable[[str], None] | None = None,
@@ -95,7 +103,15 @@ def run(
         set_: board numbers to change, such as `{"clock_hz": "400M"}`.
         place: sections or variables to place, such as `{"weights": "dtcm"}`.
         max_cycles: stop after so many cycles (instructions with `timing="none"`).
+        max_time_s: stop after so much modelled time, seconds.
         timeout_s: stop after so much time of this machine, seconds.
+        clock: run at the `board` file's clock, at what the `firmware` sets from reset on, or
+            `auto`: the board's for C sources and `entry`, else the firmware's.
+        ranges: stretches of code to measure, by name: from one instruction to another, each an
+            address (`0x08000400`), a symbol or `symbol+0x24`.
+        uart_ranges: stretches between two texts of the serial output to measure, by name.
+        uart_in: a send/expect script for the serial lines, read from this file.
+        until: stop, as finished, when this text was printed.
         trace: write the SRAM trace here (`.npz`); every access is hooked then.
         limits: bounds on numbers of the report, such as `{"latency_ms": 50}` or
             `["peak_sram_bytes=320K"]`.
@@ -116,6 +132,9 @@ def run(
     if trace is not None:
         check_writable(Path(trace))
     resolved = _resolve_board(board, set_ or {}, place or {})
+    script = _script(uart_in)
+    if script is not None:
+        check_ports(script, resolved)
     firmware = prepare(
         source,
         resolved,
@@ -129,21 +148,27 @@ def run(
     )
     if firmware.warnings and on_warning is not None:
         on_warning(firmware.warnings)
-    measured = (measure,) if isinstance(measure, str) else tuple(measure)
+    options = RunOptions(
+        timing=timing,
+        accesses="hook" if trace is not None else accesses,
+        entry=entry if firmware.compiler is None else None,
+        measure=(measure,) if isinstance(measure, str) else tuple(measure),
+        max_cycles=max_cycles,
+        max_time_s=max_time_s,
+        timeout_s=timeout_s,
+        trace=trace is not None,
+        clock=_whose_clock(clock, firmware, entry),
+        ranges=address_ranges(ranges or {}, firmware.image),
+        serial_ranges=serial_ranges(uart_ranges or {}),
+        serial_script=script,
+        until=_until(until),
+        on_console=on_console,
+        on_progress=on_progress,
+    )
     report = execute(
         firmware,
         resolved,
-        RunOptions(
-            timing=timing,
-            accesses="hook" if trace is not None else accesses,
-            entry=entry if firmware.compiler is None else None,
-            measure=measured,
-            max_cycles=max_cycles,
-            timeout_s=timeout_s,
-            trace=trace is not None,
-            on_console=on_console,
-            on_progress=on_progress,
-        ),
+        options,
         machine=machine,
         trace=Path(trace) if trace is not None else None,
     )
@@ -206,6 +231,7 @@ def execute(
         UsageError: an unknown function to measure or to enter, or a trace that cannot be written.
     """
     _check_symbols(firmware.image, options)
+    check_names(options)
     execution = (machine or _default_machine()).run(firmware.image, board, options)
     if trace is not None and execution.trace is not None:
         save_trace(execution.trace, trace)
@@ -235,6 +261,27 @@ def _default_machine() -> Machine:
     from emu.backends.unicorn_machine import UnicornMachine
 
     return UnicornMachine()
+
+
+def _script(given: Source | SerialScript | None) -> SerialScript | None:
+    if given is None or isinstance(given, SerialScript):
+        return given
+    from emu.backends.read_serial_script import read_serial_script
+
+    return read_serial_script(Path(given))
+
+
+def _whose_clock(clock: ClockSource, firmware: Firmware, entry: str | None) -> ClockSource:
+    """A program that was built elsewhere and starts at reset sets its clocks itself."""
+    if clock != "auto":
+        return clock
+    return "board" if firmware.compiler is not None or entry is not None else "firmware"
+
+
+def _until(text: str | None) -> str | None:
+    if text == "":
+        raise UsageError("--until wants a text that the firmware prints, for instance 'done'.")
+    return text
 
 
 def _resolve_board(
