@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from emu.backends.guest_memory import GuestMemory
 from emu.board import Board
-from emu.errors import UsageError
+from emu.errors import ImageError, UsageError
 from emu.firmware.image import Image
 from emu.firmware.vector_table import find_vector_table
 
@@ -18,7 +18,7 @@ class Start:
     """The first instruction and the registers that matter to it.
 
     `stack_limit` is the lowest address the stack may reach, None where nothing tells.
-    `vector_table` is what VTOR holds at reset, None where a function was entered instead.
+    `vector_table` is what VTOR holds, None where a function was entered and there is none.
     """
 
     pc: int
@@ -41,10 +41,20 @@ def find_start(image: Image, board: Board, memory: GuestMemory, entry: str | Non
             raise UsageError(f"--entry {entry}: the firmware has no function of that name.")
         known = image.symbol("__stack_top")
         top = known.address if known else board.chip.region(board.placement.stack[-1]).end
-        return Start(symbol.address, RETURN_ADDRESS | 1, top, _stack_limit(image, memory, top))
-    table = find_vector_table(image, board, memory.read)
-    limit = _stack_limit(image, memory, table.stack_top)
-    return Start(table.reset, 0xFFFFFFFF, table.stack_top, limit, table.address)
+        limit = _stack_limit(image, memory, top)
+        table = _table_if_any(image, board, memory)
+        return Start(symbol.address, RETURN_ADDRESS | 1, top, limit, table)
+    found = find_vector_table(image, board, memory.read)
+    limit = _stack_limit(image, memory, found.stack_top)
+    return Start(found.reset, 0xFFFFFFFF, found.stack_top, limit, found.address)
+
+
+def _table_if_any(image: Image, board: Board, memory: GuestMemory) -> int | None:
+    """For the interrupts of a function that is entered directly."""
+    try:
+        return find_vector_table(image, board, memory.read).address
+    except ImageError:
+        return None
 
 
 def _stack_limit(image: Image, memory: GuestMemory, top: int) -> int | None:
