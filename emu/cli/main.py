@@ -14,17 +14,18 @@ import typer
 from typer.core import TyperGroup
 
 from emu.cli import compare, run
+from emu.cli.run import EXIT_INTERRUPTED
+from emu.cli.termination import EXIT_TERMINATED, Terminated
 from emu.errors import EmuError, UsageError
 
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _EPILOG = (
     "Exit codes: 0 fine; 1 a limit or a baseline was exceeded; 2 usage or bad input; "
-    "3 a tool is missing; 4 the firmware faulted, timed out or returned other than 0; "
-    "70 a defect of emu itself; 130 interrupted."
+    "3 a tool is missing; 4 the firmware faulted, timed out, returned other than 0 or did not do "
+    "what a script expects; 70 a defect of emu itself; 130 interrupted, 143 terminated."
 )
 
 
@@ -37,9 +38,9 @@ class _Group(TyperGroup):
         except EmuError as refusal:
             _say(str(refusal))
             code = refusal.exit_code
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             _say("Interrupted before there was a result.")
-            code = EXIT_INTERRUPTED
+            code = EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
         except BrokenPipeError:
             _discard_stdout()  # what reads us has gone
             code = EXIT_PIPE_CLOSED

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from emu.cli.result_console import forgive_encoding, result_console
+from emu.cli.termination import EXIT_TERMINATED, termination_as_interrupt
 from emu.errors import FirmwareError, UsageError
+from emu.units import parse_duration_s
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -81,6 +85,47 @@ def run(
             help="Measure calls of these functions apart: first (cold), later (warm), stack.",
         ),
     ] = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="[NAME=]ADDR",
+            help="With --to: measure from one instruction to another: 0x08000400, SYMBOL or "
+            "SYMBOL+0x24. Repeatable.",
+        ),
+    ] = None,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="ADDR", help="Where that stretch is over.")
+    ] = None,
+    from_uart: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]TEXT",
+            help="With --to-uart: measure between two lines of serial output that hold these "
+            "texts. Repeatable. Example: --from-uart m-infer --to-uart m-done.",
+        ),
+    ] = None,
+    to_uart: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="Where that stretch is over.")
+    ] = None,
+    uart_in: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Drive the serial line with this send/expect script (docs/serial.md).",
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Stop, as finished, when the firmware has printed TEXT."),
+    ] = None,
+    clock: Annotated[
+        Literal["auto", "board", "firmware"],
+        typer.Option(
+            help="board: the board file's clock until the firmware sets its own; firmware: from "
+            "reset on what it sets; auto: board for C sources, firmware for programs."
+        ),
+    ] = "auto",
     timing: Annotated[
         Literal["full", "issue", "none"],
         typer.Option(help="full: pipeline and memory; issue: pipeline only; none: count only."),
@@ -107,6 +152,10 @@ def run(
     max_cycles: Annotated[
         str | None,
         typer.Option(metavar="N", help="Stop a runaway after N cycles; K, M, G are powers of ten."),
+    ] = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Stop after so much modelled time: 2s, 100ms."),
     ] = None,
     timeout: Annotated[
         float | None,
@@ -138,6 +187,7 @@ def run(
     # Late: help and usage errors need neither numpy nor the machine.
     from emu.boardfile import parse_assignments
     from emu.measure.limits import check_limits, parse_limits
+    from emu.measure.marks import pair_ends
     from emu.measure.run import run as run_program
     from emu.measure.write_file import check_writable
 
@@ -146,7 +196,13 @@ def run(
     for path in (None if pure or json is None else Path(json), benchmark):
         if path is not None:
             check_writable(path)
-    with _live(to_stderr=pure, table_follows=not pure and not quiet) as live:
+    ranges = pair_ends(from_ or (), to or (), ("--from", "--to"))
+    uart_ranges = pair_ends(from_uart or (), to_uart or (), ("--from-uart", "--to-uart"))
+    max_time_s = parse_duration_s(max_time) if max_time is not None else None
+    with (
+        termination_as_interrupt() as termination,
+        _live(to_stderr=pure, table_follows=not pure and not quiet) as live,
+    ):
         report = run_program(
             sources,
             board=board,
@@ -163,13 +219,22 @@ def run(
             set_=parse_assignments("--set", set_ or ()),
             place=parse_assignments("--place", place or ()),
             max_cycles=_count(max_cycles),
+            max_time_s=max_time_s,
             timeout_s=timeout,
+            clock=clock,
+            ranges=ranges,
+            uart_ranges=uart_ranges,
+            uart_in=uart_in,
+            until=until,
             trace=trace,
             on_warning=lambda text: typer.echo(text, err=True),
             on_console=live.write,
             on_progress=live.progress,
         )
     _write(report, json, benchmark, top=0 if quiet else top, show=not pure and not quiet)
+    if report.outcome == "interrupted":
+        typer.echo(f"emu: {report.error}", err=True)
+        raise typer.Exit(EXIT_TERMINATED if termination.has_come else EXIT_INTERRUPTED)
     _end(report, check_limits(report, limits))
 
 
@@ -197,9 +262,6 @@ def _end(report: Report, breaches: tuple[object, ...]) -> None:
     """The verdict: which exit code, and why."""
     from emu.errors import LimitExceededError
 
-    if report.outcome == "interrupted":
-        typer.echo(f"emu: {report.error}", err=True)
-        raise typer.Exit(130)
     if report.error is not None:
         raise FirmwareError(report.error)
     if breaches:
