@@ -34,7 +34,7 @@ _HIGHEST_BUS_RATIO = 512  # the largest divider of the AHB prescalers
 _HIGHEST_COUNT = 4096
 _SLOWEST_OSCILLATOR_HZ, _FASTEST_OSCILLATOR_HZ = 1_000, 200_000_000
 _HIGHEST_IRQ = 239  # [TRM-M7]: 240 external interrupts at most
-_LONGEST_SETTING_COUNT = 64  # characters
+_LONGEST_SETTING_COUNT = 200  # characters
 PERIPHERAL_SIZE_BYTES = 1024  # the slot that most peripherals have on these chips' buses
 
 SOURCE_HELP = (

@@ -16,6 +16,11 @@ from rich.text import Text
 
 from emu.board import Assumption, Board, Cache, Region
 from emu.boardfile import list_boards, load_board, parse_assignments, schema
+from emu.cli.peripheral_tables import (
+    modelled_table,
+    register_file_table,
+    summarise_peripherals,
+)
 from emu.cli.result_console import result_console
 from emu.errors import BoardError, EmuError, UsageError
 from emu.units import format_bytes, format_hz
@@ -85,6 +90,15 @@ def show(
     console = _stdout()
     console.print(Text.assemble((loaded.name, "bold"), f"  {loaded.title}"))
     console.print(_facts_table(loaded), "", _memory_table(loaded), sep="\n")
+    chip = loaded.chip
+    if (modelled := modelled_table(chip)) is not None:
+        console.print("", modelled, sep="\n")
+    if (kept := register_file_table(chip)) is not None:
+        console.print()
+        console.print(
+            "Register files: what is written is kept and read back, nothing else happens."
+        )
+        console.print(kept)
     if loaded.overrides:
         console.print()
     for key, value in loaded.overrides:
@@ -183,6 +197,16 @@ def _facts_table(board: Board) -> Table:
     placement = board.placement
     table.add_row("stack", f"{format_bytes(placement.stack_bytes)} in {'+'.join(placement.stack)}")
     table.add_row("heap", f"{format_bytes(placement.heap_bytes)} in {'+'.join(placement.heap)}")
+    chip_interrupts = chip.interrupts
+    table.add_row("peripherals", summarise_peripherals(chip))
+    table.add_row(
+        "interrupts",
+        f"{chip_interrupts.lines_count}, {chip_interrupts.priority_bits} priority bits; "
+        f"MPU of {chip_interrupts.mpu_regions_count} regions",
+    )
+    crystals = ", ".join(f"{name} {format_hz(hz)}" for name, hz in board.oscillators_hz)
+    table.add_row("oscillators", f"{crystals or 'none'} (--set hse_hz=8M)")
+    table.add_row("console", f"{board.console or 'none'} (--set console=PERIPHERAL)")
     accuracy = board.accuracy
     if accuracy.mean_error_ratio is None or accuracy.worst_error_ratio is None:
         table.add_row("model error", accuracy.source)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from emu.board import MappedPeripheral
 from emu.cli.boards import app
+from emu.cli.peripheral_tables import interrupts_text
 from emu.errors import BoardError, UsageError
 
 H7A3 = str(Path(__file__).parent / "stm32h7a3.yaml")
@@ -45,14 +47,40 @@ def test_show_is_a_memory_map_that_one_can_read() -> None:
 
     assert "216 MHz, bus 216 MHz (1:1)" in shown
     assert "4 KiB, 4 ways x 32 sets x 32 B, pseudo-random" in shown
-    rows = {
-        line.split()[0]: " ".join(line.split()[1:])
-        for line in shown.splitlines()
-        if line[:1].isalpha()
-    }
+    regions = shown.split("\n\n")[1]
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in regions.splitlines()[3:]}
     assert rows["flash"] == "0x08000000 1 MiB flash axi 7 12.55 code, weights"
     assert rows["flash_itcm"] == "0x00200000 1 MiB = flash itcm, ART 7 uncached"
     assert rows["sram2"] == "0x2004c000 16 KiB ram ahb 0 7.24 data, heap"
+
+
+def test_show_lists_what_is_modelled_and_what_only_keeps_what_is_written() -> None:
+    facts, _, modelled, kept = invoke("show", "f746").stdout.split("\n\n")
+
+    assert "98, 4 priority bits; MPU of 8 regions" in facts
+    assert "hse 25 MHz, lse 32.768 kHz (--set hse_hz=8M)" in facts
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in modelled.splitlines()[2:]}
+    assert rows["usart1"] == "usart 0x40011000 apb2 37"
+    assert rows["tim1"] == (
+        "timer 0x40010000 apb2_timer break 24, update 25, trigger 26, compare 27"
+    )
+    assert kept.startswith("Register files: what is written is kept and read back")
+    assert "otg_hs" in kept
+    assert "usart1" not in kept
+
+
+def test_show_of_a_board_without_peripherals_is_short() -> None:
+    shown = invoke("show", H7A3).stdout
+
+    assert "none described" in shown
+    assert len(shown.split("\n\n")) == 2
+
+
+def test_interrupts_that_count_up_with_their_outputs_are_told_together() -> None:
+    irqs = (("stream0", 11), ("stream1", 12), ("stream2", 13), ("stream7", 47), ("error", 48))
+    place = MappedPeripheral("dma1", "dma", 0x4002_0000, 1024, irqs)
+
+    assert interrupts_text(place) == "stream0-2 11-13, stream7 47, error 48"
 
 
 def test_show_says_what_options_changed() -> None:
