@@ -272,6 +272,15 @@ class Peripheral:
         """The clock that the chip's file gives this peripheral."""
         return self.around.clocks.hz(self.place.clock) if self.place.clock else 0
 
+    def kernel_clock_hz(self, *names: str, otherwise_hz: int = 0) -> int:
+        """The first of these clocks that the chip's clock tree has."""
+        for name in names:
+            try:
+                return self.around.clocks.hz(name)
+            except KeyError:
+                continue
+        return otherwise_hz
+
     def before_clock_change(self) -> None:
         """Settle what was counted at the old frequencies."""
 

@@ -6,6 +6,8 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+SWEEP_COUNT = 64  # events at which those that were taken back are thrown out
+
 
 @dataclass(order=True)
 class Event:
@@ -34,11 +36,17 @@ class Schedule:
     def __init__(self, on_earlier: Callable[[int], None] = lambda _at_cycles: None) -> None:
         self._events: list[Event] = []
         self._count = 0
+        self._sweep_at = SWEEP_COUNT
         self._on_earlier = on_earlier
 
     def at(self, cycles: int, action: Callable[[], None]) -> Event:
         """Call `action` once that many core cycles have passed since reset."""
         self._count += 1
+        if len(self._events) >= self._sweep_at:
+            # Events taken back far from now would pile up: who counts with timers takes back many.
+            self._events = [event for event in self._events if event.is_waiting]
+            heapq.heapify(self._events)
+            self._sweep_at = max(SWEEP_COUNT, 2 * len(self._events))
         event = Event(cycles, self._count, action)
         heapq.heappush(self._events, event)
         if self._events[0] is event:

@@ -16,9 +16,8 @@ from collections.abc import Iterable
 from functools import partial
 
 from emu.peripherals.counter import Alignment, Counter, Happened
-from emu.peripherals.peripheral import Peripheral, Register
-from emu.peripherals.schedule import Event
-from emu.peripherals.tick_clock import TickClock
+from emu.peripherals.peripheral import Register
+from emu.peripherals.ticking import TickingPeripheral
 
 CR1, CR2, SMCR, DIER, SR, EGR, CCMR1, CCMR2, CCER = range(0x00, 0x24, 4)
 CNT, PSC, ARR, RCR, CCR1, CCR2, CCR3, CCR4, BDTR, DCR, DMAR, OR = range(0x24, 0x54, 4)
@@ -47,18 +46,14 @@ SLAVE_OFF, SLAVE_RESET, SLAVE_GATED, SLAVE_TRIGGER, SLAVE_CLOCK, SLAVE_RESET_TRI
 START_TICKS = 1
 
 
-class Timer(Peripheral):
+class Timer(TickingPeripheral):
     """One timer; see the module."""
 
     counter: Counter
-    _clock: TickClock
     _tick: int  # of the clock, up to which the counter is settled
-    _due: int | None  # tick of the next event
-    _event: Event | None
     _external: bool  # counts edges of a trigger instead of the clock
     _references: list[bool]  # OCxREF, kept up where a trigger output follows it
     _burst_index: int
-    _levels: dict[str, bool]
 
     def registers(self) -> Iterable[Register]:
         settings = self.settings
@@ -70,49 +65,41 @@ class Timer(Peripheral):
         cr1 = CEN | UDIS | URS | OPM | ARPE | UIFREMAP
         cr1 |= 0 if basic else 0x300
         cr1 |= 0x70 if wide else 0
-        yield Register("cr1", CR1, writable=cr1)
-        yield Register("cr2", CR2, writable=0x70 if basic else 0x00FFFFFF)
-        yield Register("dier", DIER, writable=0x101 if basic else 0x7FFF)
-        yield Register("sr", SR)
-        yield Register("egr", EGR)
-        yield Register("cnt", CNT)
-        yield Register("psc", PSC, writable=0xFFFF)
-        yield Register("arr", ARR, reset=self.maximum, writable=self.maximum)
+        yield Register("CR1", CR1, writable=cr1)
+        yield Register("CR2", CR2, writable=0x70 if basic else 0x00FFFFFF)
+        yield Register("DIER", DIER, writable=0x101 if basic else 0x7FFF)
+        yield Register("SR", SR)
+        yield Register("EGR", EGR)
+        yield Register("CNT", CNT)
+        yield Register("PSC", PSC, writable=0xFFFF)
+        yield Register("ARR", ARR, reset=self.maximum, writable=self.maximum)
         if basic:
             return
-        yield Register("smcr", SMCR)
-        yield Register("ccmr1", CCMR1)
-        yield Register("ccer", CCER)
+        yield Register("SMCR", SMCR)
+        yield Register("CCMR1", CCMR1)
+        yield Register("CCER", CCER)
         if self.channels > 2:
-            yield Register("ccmr2", CCMR2)
+            yield Register("CCMR2", CCMR2)
         if self.channels > 4:
-            yield Register("ccmr3", CCMR3)
+            yield Register("CCMR3", CCMR3)
         for number, offset in enumerate(COMPARES[: self.channels], 1):
-            yield Register(f"ccr{number}", offset, writable=self.maximum)
+            yield Register(f"CCR{number}", offset, writable=self.maximum)
         if self.kind == "advanced":
-            yield Register("rcr", RCR, writable=0xFFFF)
-            yield Register("bdtr", BDTR, writable=0x03FFFFFF)
-        yield Register("dcr", DCR, writable=0x1F1F)
-        yield Register("dmar", DMAR)
-        for name, offset in (("or", OR), ("af1", AF1), ("af2", AF2), ("tisel", TISEL)):
+            yield Register("RCR", RCR, writable=0xFFFF)
+            yield Register("BDTR", BDTR, writable=0x03FFFFFF)
+        yield Register("DCR", DCR, writable=0x1F1F)
+        yield Register("DMAR", DMAR)
+        for name, offset in (("OR", OR), ("AF1", AF1), ("AF2", AF2), ("TISEL", TISEL)):
             yield Register(name, offset)
 
     def reset(self) -> None:
-        first = not hasattr(self, "_clock")
         super().reset()
-        if first:
-            self._clock, self._event, self._levels = TickClock(), None, {}
-        elif self._event is not None:
-            self._event.cancel()
         self.counter = Counter(maximum=self.maximum, reload=self.maximum, next_reload=self.maximum)
-        self._tick, self._due, self._event = 0, None, None
-        self._external, self._burst_index = False, 0
+        self._tick, self._external, self._burst_index = 0, False, 0
         self._references = [False] * 6
-        for output in self._levels:
-            self._drive(output, False)
 
     def connect(self) -> None:
-        self.after_clock_change()
+        super().connect()
         self._triggers: dict[int, str] = {}
         for key, source in self.settings.items():
             if key.startswith("itr"):
@@ -122,62 +109,31 @@ class Timer(Peripheral):
 
     # Time
 
-    def before_clock_change(self) -> None:
-        self._settle()
-
-    def after_clock_change(self) -> None:
-        self._clock.change(self.around.now_cycles(), self.clock_hz(), self.around.clocks.hz("core"))
-        if self._event is not None:
-            self._event.cancel()
-        self._event = self._due = None
-        self._reschedule()
-
     @property
     def _counts_clock(self) -> bool:
         return self.counter.running and not self._external and not self._gate_closed()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Bring the counter to this cycle, event by event where one is due."""
-        now_tick = self._clock.ticks(self.around.now_cycles())
+        now_tick = self.ticks()
         while self._due is not None and self._due <= now_tick:
-            self._reach_due()
+            self._advance_to(self._due)
         if now_tick > self._tick:
             if self._counts_clock:
-                happened = self.counter.advance(now_tick - self._tick)
+                self._advance_to(now_tick)
+            else:
                 self._tick = now_tick
-                if happened.updates or happened.matches:
-                    self._take(happened)
-            self._tick = now_tick
 
-    def _reach_due(self) -> None:
-        assert self._due is not None
-        happened = self.counter.advance(self._due - self._tick)
-        self._tick, self._due = self._due, None
-        if self._event is not None:
-            self._event.cancel()
-            self._event = None
-        self._take(happened)
+    def _advance_to(self, tick: int) -> None:
+        """Count up to a tick at which, or up to which, nobody is to be told of anything else."""
+        happened = self.counter.advance(tick - self._tick)
+        self._tick = tick
+        if happened.updates or happened.matches or tick == self._due:
+            self._take(happened)
 
-    def _on_event(self) -> None:
-        self._event = None
-        self._settle()
-
-    def _reschedule(self) -> None:
-        """Put the event where the next visible thing happens."""
-        due = None
-        if self._counts_clock:
-            ticks = self._ticks_to_visible()
-            due = None if ticks is None else self._tick + ticks
-        if due == self._due:
-            return
-        self._due = due
-        if self._event is not None:
-            self._event.cancel()
-            self._event = None
-        if due is not None:
-            at_cycles = self._clock.cycles_at(due)
-            if at_cycles is not None:
-                self._event = self.around.at(at_cycles, self._on_event)
+    def next_tick(self) -> int | None:
+        ticks = self._ticks_to_visible() if self._counts_clock else None
+        return None if ticks is None else self._tick + ticks
 
     def _ticks_to_visible(self) -> int | None:
         """Ticks until an update or match that somebody is told of."""
@@ -221,7 +177,7 @@ class Timer(Peripheral):
                 flags |= CC_FLAGS[channel]
                 matched |= 1 << channel
         self.store(SR, flags)
-        self._reschedule()
+        self.reschedule()
         self._update_interrupts()
         requests = []
         if happened.updates and enabled & UDE:
@@ -238,17 +194,12 @@ class Timer(Peripheral):
 
     def _update_interrupts(self) -> None:
         active = self.get(SR) & self.get(DIER) & 0xFF
-        self._drive("global", bool(active))
+        self.drive("global", bool(active))
         if self.kind == "advanced":
-            self._drive("update", bool(active & UIF))
-            self._drive("compare", bool(active & COMPARE_FLAGS))
-            self._drive("break", bool(active & BIF))
-            self._drive("trigger", bool(active & (TIF | COMIF)))
-
-    def _drive(self, output: str, level: bool) -> None:
-        if self._levels.get(output, False) != level:
-            self._levels[output] = level
-            self.set_irq(output, level)
+            self.drive("update", bool(active & UIF))
+            self.drive("compare", bool(active & COMPARE_FLAGS))
+            self.drive("break", bool(active & BIF))
+            self.drive("trigger", bool(active & (TIF | COMIF)))
 
     def _pulse(self, wire: str) -> None:
         self.around.set_signal(wire, True)
@@ -340,16 +291,14 @@ class Timer(Peripheral):
             return
         if mode == SLAVE_GATED:
             # The wire has its new level already: what was counted, was so at the old one.
-            now_tick = self._clock.ticks(self.around.now_cycles())
+            now_tick = self.ticks()
             while self._due is not None and self._due <= now_tick:
-                self._reach_due()
+                self._advance_to(self._due)
             if not level and self.counter.running and now_tick > self._tick:
-                happened = self.counter.advance(now_tick - self._tick)
-                self._tick = now_tick
-                self._take(happened)
+                self._advance_to(now_tick)
             self._tick = max(self._tick, now_tick)
         else:
-            self._settle()
+            self.settle()
         if not level and mode != SLAVE_GATED:
             return
         self.store(SR, self.get(SR) | TIF)
@@ -363,25 +312,25 @@ class Timer(Peripheral):
             self._drive_triggers()
         if mode == SLAVE_CLOCK and self.counter.running:
             self._take(self.counter.advance(1))
-        self._reschedule()
+        self.reschedule()
         self._update_interrupts()
 
     # Registers
 
     def write(self, offset: int, value: int, size_bytes: int) -> None:
         if size_bytes < 4 and offset & ~3 == CNT:
-            self.store(CNT, self.read_cnt())  # what the other half is merged with
+            self.store(CNT, self.read_CNT())  # what the other half is merged with
         super().write(offset, value, size_bytes)
 
-    def read_cr1(self) -> int:
-        self._settle()
+    def read_CR1(self) -> int:
+        self.settle()
         value = self.get(CR1)
         if self.counter.alignment:
             value = value & ~DIR | (DIR if self.counter.falling else 0)
         return value
 
-    def write_cr1(self, value: int) -> None:
-        self._settle()
+    def write_CR1(self, value: int) -> None:
+        self.settle()
         was_on = self.counter.running
         value &= self._by_offset[CR1].writable
         self.store(CR1, value)
@@ -395,20 +344,20 @@ class Timer(Peripheral):
         if not value & ARPE:
             counter.reload = counter.next_reload
         if counter.running and not was_on:
-            self._tick = self._clock.ticks(self.around.now_cycles()) + START_TICKS
-        self._reschedule()
+            self._tick = self.ticks() + START_TICKS
+        self.reschedule()
         if counter.running != was_on:
             self._drive_triggers()
 
-    def write_cr2(self, value: int) -> None:
-        self._settle()
+    def write_CR2(self, value: int) -> None:
+        self.settle()
         self.store(CR2, value & self._by_offset[CR2].writable)
-        self._reschedule()
+        self.reschedule()
         self._follow_references()
         self._drive_triggers()
 
-    def write_smcr(self, value: int) -> None:
-        self._settle()
+    def write_SMCR(self, value: int) -> None:
+        self.settle()
         self.store(SMCR, value)
         mode = self._slave_mode()
         self._external = mode == SLAVE_CLOCK or bool(value & 1 << 14)
@@ -420,29 +369,29 @@ class Timer(Peripheral):
             self._external = True
         elif mode != SLAVE_OFF:
             self._selected_trigger()
-        self._reschedule()
+        self.reschedule()
 
-    def write_dier(self, value: int) -> None:
-        self._settle()
+    def write_DIER(self, value: int) -> None:
+        self.settle()
         self.store(DIER, value & self._by_offset[DIER].writable)
-        self._reschedule()
+        self.reschedule()
         self._update_interrupts()
 
-    def read_sr(self) -> int:
-        self._settle()
+    def read_SR(self) -> int:
+        self.settle()
         return self.get(SR)
 
-    def write_sr(self, value: int) -> None:
-        self._settle()
+    def write_SR(self, value: int) -> None:
+        self.settle()
         self.store(SR, self.get(SR) & value)
-        self._reschedule()
+        self.reschedule()
         self._update_interrupts()
 
-    def read_egr(self) -> int:
+    def read_EGR(self) -> int:
         return 0
 
-    def write_egr(self, value: int) -> None:
-        self._settle()
+    def write_EGR(self, value: int) -> None:
+        self.settle()
         flags, matched = 0, 0
         for channel in range(min(self.channels, 4)):
             if value & CC1IF << channel:
@@ -460,7 +409,7 @@ class Timer(Peripheral):
         enabled = self.get(DIER)
         if value & UIF:
             self._restart()
-        self._reschedule()
+        self.reschedule()
         self._update_interrupts()
         for channel in range(min(self.channels, 4)):
             if matched >> channel & 1 and enabled & CC1DE << channel and not self.get(CR2) & CCDS:
@@ -482,99 +431,99 @@ class Timer(Peripheral):
         told = updates and not self.get(CR1) & URS
         if told:
             self.store(SR, self.get(SR) | UIF)
-        self._reschedule()
+        self.reschedule()
         self._update_interrupts()
         if told and self.get(DIER) & UDE:
             self._pulse(f"{self.name}_up")
         self._follow_references()
         self._drive_triggers(update=updates, restart=True)
 
-    def read_cnt(self) -> int:
-        self._settle()
+    def read_CNT(self) -> int:
+        self.settle()
         value = self.counter.count
         if self.get(CR1) & UIFREMAP:
             value = value & 0x7FFFFFFF | (self.get(SR) & UIF) << 31
         return value
 
-    def write_cnt(self, value: int) -> None:
-        self._settle()
+    def write_CNT(self, value: int) -> None:
+        self.settle()
         self.counter.count = value & self.maximum
-        self._reschedule()
+        self.reschedule()
 
-    def write_psc(self, value: int) -> None:
-        self._settle()
+    def write_PSC(self, value: int) -> None:
+        self.settle()
         self.store(PSC, value & 0xFFFF)
         self.counter.next_prescaler = value & 0xFFFF
-        self._reschedule()
+        self.reschedule()
 
-    def write_arr(self, value: int) -> None:
-        self._settle()
+    def write_ARR(self, value: int) -> None:
+        self.settle()
         value &= self.maximum
         self.store(ARR, value)
         self.counter.next_reload = value
         if not self.get(CR1) & ARPE:
             self.counter.reload = value
-        self._reschedule()
+        self.reschedule()
 
-    def write_rcr(self, value: int) -> None:
-        self._settle()
+    def write_RCR(self, value: int) -> None:
+        self.settle()
         self.store(RCR, value & 0xFFFF)
         self.counter.next_repetitions = value & 0xFFFF
-        self._reschedule()
+        self.reschedule()
 
     def _is_preloaded(self, channel: int) -> bool:
         offset = CCMR3 if channel >= 4 else CCMR1 + 4 * (channel // 2)
         return bool(self.get(offset) >> (8 * (channel % 2)) & 1 << 3)
 
     def _set_compare(self, channel: int, value: int, at_once: bool = False) -> None:
-        self._settle()
+        self.settle()
         value &= self.maximum
         self.store(COMPARES[channel], value)
         self.counter.next_compares[channel] = value
         if at_once or not self._is_preloaded(channel):
             self.counter.compares[channel] = value
-        self._reschedule()
+        self.reschedule()
         self._follow_references()
         self._drive_triggers()
 
-    def write_ccr1(self, value: int) -> None:
+    def write_CCR1(self, value: int) -> None:
         self._set_compare(0, value)
 
-    def write_ccr2(self, value: int) -> None:
+    def write_CCR2(self, value: int) -> None:
         self._set_compare(1, value)
 
-    def write_ccr3(self, value: int) -> None:
+    def write_CCR3(self, value: int) -> None:
         self._set_compare(2, value)
 
-    def write_ccr4(self, value: int) -> None:
+    def write_CCR4(self, value: int) -> None:
         self._set_compare(3, value)
 
-    def write_ccr5(self, value: int) -> None:
+    def write_CCR5(self, value: int) -> None:
         self._set_compare(4, value & 0xFFFF)  # GC5C1.. shape outputs, which are not modelled
 
-    def write_ccr6(self, value: int) -> None:
+    def write_CCR6(self, value: int) -> None:
         self._set_compare(5, value)
 
     def _write_mode(self, offset: int, value: int) -> None:
-        self._settle()
+        self.settle()
         self.store(offset, value)
         for channel in range(self.channels):
             if not self._is_preloaded(channel):
                 self.counter.compares[channel] = self.counter.next_compares[channel]
-        self._reschedule()
+        self.reschedule()
         self._follow_references()
         self._drive_triggers()
 
-    def write_ccmr1(self, value: int) -> None:
+    def write_CCMR1(self, value: int) -> None:
         self._write_mode(CCMR1, value)
 
-    def write_ccmr2(self, value: int) -> None:
+    def write_CCMR2(self, value: int) -> None:
         self._write_mode(CCMR2, value)
 
-    def write_ccmr3(self, value: int) -> None:
+    def write_CCMR3(self, value: int) -> None:
         self._write_mode(CCMR3, value)
 
-    def write_dcr(self, value: int) -> None:
+    def write_DCR(self, value: int) -> None:
         self.store(DCR, value & 0x1F1F)
         self._burst_index = 0
 
@@ -585,10 +534,10 @@ class Timer(Peripheral):
         self._burst_index = (self._burst_index + 1) % length
         return offset
 
-    def read_dmar(self) -> int:
+    def read_DMAR(self) -> int:
         return 0 if (offset := self._burst_offset()) == DMAR else self.read_word(offset)
 
-    def write_dmar(self, value: int) -> None:
+    def write_DMAR(self, value: int) -> None:
         if (offset := self._burst_offset()) != DMAR:
             self.write_word(offset, value)
 
