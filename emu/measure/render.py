@@ -13,7 +13,28 @@ from rich.text import Text
 
 from emu.backends.protocol import Cause
 from emu.measure.call_path import Step, fold
+from emu.measure.page import (
+    FAINT,
+    HEADING,
+    bar,
+    count_text,
+    cut,
+    cycles_text,
+    dots,
+    percent_text,
+    plain_table,
+    rate_text,
+    size_text,
+)
 from emu.measure.quantity import format_ms
+from emu.measure.render_system import (
+    clock_text,
+    other_output_text,
+    render_busy_loop,
+    render_captures,
+    render_interrupts,
+    render_unknown_registers,
+)
 from emu.measure.report import (
     CauseCycles,
     FaultReport,
@@ -23,7 +44,7 @@ from emu.measure.report import (
     RegionUse,
     Report,
 )
-from emu.units import format_bytes, format_hz
+from emu.units import format_hz
 
 _CAUSE_TITLES = {
     Cause.ISSUE: ("issue", "green"),
@@ -33,10 +54,14 @@ _CAUSE_TITLES = {
     Cause.DCACHE: ("D-cache", "cyan"),
     Cause.FLASH: ("flash", "red"),
     Cause.BUS: ("bus", "bright_black"),
+    Cause.EXCEPTION: ("exceptions", "bright_magenta"),
+    Cause.SLEEP: ("asleep", "bright_blue"),
 }
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-_HEADING = "bold"
-_FAINT = "dim"
+_OF_WHOLE_FIRMWARE = (Cause.EXCEPTION, Cause.SLEEP)  # a function alone has none: not worth a row
+_MEANT_ENDS = {
+    "until": " until the text of --until",
+    "script_ended": " until the script was through",
+}
 _INDENT = (0, 0, 0, 1)
 _DEEPEST_INDENT = 8
 
@@ -51,6 +76,8 @@ def render_report(report: Report, console: Console, *, top: int = 10) -> None:
     """
     wide = console.width >= 100
     parts: list[RenderableType] = [_title(report), _totals(report)]
+    if report.busy_loop is not None:
+        parts.append(render_busy_loop(report.busy_loop))
     if report.fault is not None:
         parts.append(render_fault(report.fault))
     if report.cycles_by_cause is not None and report.elapsed_cycles:
@@ -59,9 +86,15 @@ def render_report(report: Report, console: Console, *, top: int = 10) -> None:
         parts.append(_functions(report, top, console, wide))
         if any(row.file for row in report.lines):
             parts.append(_lines(report, top, console.width))
+    if report.interrupts and top:
+        parts.append(render_interrupts(report.interrupts, top, console))
     parts.append(_memory(report, wide))
     if report.calls:
         parts.append(_calls(report, wide))
+    if report.captures:
+        parts.append(render_captures(report.captures, console))
+    if report.unknown_registers:
+        parts.append(render_unknown_registers(report.unknown_registers, console))
     parts.append(_footnotes(report))
     for part in parts:
         console.print(Padding(part, _INDENT))
@@ -70,16 +103,16 @@ def render_report(report: Report, console: Console, *, top: int = 10) -> None:
 
 def render_fault(fault: FaultReport) -> RenderableType:
     """Where a fault struck: the call path with its lines, and the registers."""
-    where = [Text("Call path", style=_HEADING), _path(fault.call_path)]
+    where = [Text("Call path", style=HEADING), _path(fault.call_path)]
     registers = Table.grid(padding=(0, 2))
     for start in range(0, len(fault.registers), 4):
         registers.add_row(
             *(
-                Text.assemble((f"{register.name:>4} ", _FAINT), f"{register.value:08x}")
+                Text.assemble((f"{register.name:>4} ", FAINT), f"{register.value:08x}")
                 for register in fault.registers[start : start + 4]
             )
         )
-    return Group(*where, Text(), Text("Registers", style=_HEADING), registers)
+    return Group(*where, Text(), Text("Registers", style=HEADING), registers)
 
 
 def _title(report: Report) -> RenderableType:
@@ -95,10 +128,10 @@ def _title(report: Report) -> RenderableType:
     changed = ", ".join(f"{item.key}={item.value}" for item in origin.board.overrides)
     lines = [
         Text.assemble(
-            (name, _HEADING),
+            (name, HEADING),
             f" on {origin.board.title} ({origin.board.name}) at {format_hz(report.clock_hz)}",
         ),
-        Text(faint, style=_FAINT),
+        Text(faint, style=FAINT),
     ]
     if changed:
         lines.append(Text(f"changed: {changed}", style="yellow"))
@@ -107,52 +140,60 @@ def _title(report: Report) -> RenderableType:
 
 def _totals(report: Report) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style=_FAINT)
-    grid.add_column(justify="right", style=_HEADING, no_wrap=True)
+    grid.add_column(style=FAINT)
+    grid.add_column(justify="right", style=HEADING, no_wrap=True)
     grid.add_column()
     error = f"{report.cycles_kind}, {report.provenance.model_error}"
     if report.latency_cycles is not None and report.latency_ms is not None:
         grid.add_row(
             "Latency",
             format_ms(report.latency_ms),
-            f"{report.latency_cycles:,} cycles ({error})",
+            f"{report.latency_cycles:,} cycles{_MEANT_ENDS.get(report.outcome, '')} ({error})",
         )
     elif report.elapsed_cycles is not None:
-        grid.add_row("Latency", "-", f"stopped after {report.elapsed_cycles:,} cycles ({error})")
+        after = cycles_text(report.elapsed_cycles, None) + " cycles"
+        if report.elapsed_ms is not None:
+            after += f" = {format_ms(report.elapsed_ms)}"
+        grid.add_row("Latency", "-", f"stopped after {after} ({error})")
     else:
         grid.add_row("Latency", "-", "not timed (--timing none)")
+    if report.clocks:
+        grid.add_row("Clock", format_hz(report.clock_hz), clock_text(report))
     grid.add_row(
         "Speed",
         f"{report.ipc_ratio:.2f} IPC" if report.ipc_ratio is not None else "-",
         f"{report.instructions_count:,} instructions",
     )
-    grid.add_row("Peak SRAM", _size(report.peak_sram_bytes), _sram_parts(report))
+    grid.add_row("Peak SRAM", size_text(report.peak_sram_bytes), _sram_parts(report))
     grid.add_row(
         "Flash",
-        _size(report.flash_bytes),
-        f"code {_size(report.flash_code_bytes)} + constants {_size(report.flash_rodata_bytes)}"
-        f" + initial data {_size(report.flash_data_image_bytes)}",
+        size_text(report.flash_bytes),
+        f"code {size_text(report.flash_code_bytes)}"
+        f" + constants {size_text(report.flash_rodata_bytes)}"
+        f" + initial data {size_text(report.flash_data_image_bytes)}",
     )
     return grid
 
 
 def _sram_parts(report: Report) -> str:
     return (
-        f"static {_size(report.static_sram_bytes)} + heap {_size(report.heap_peak_bytes)}"
-        f" + stack {_size(report.stack_peak_bytes)}"
+        f"static {size_text(report.static_sram_bytes)} + heap {size_text(report.heap_peak_bytes)}"
+        f" + stack {size_text(report.stack_peak_bytes)}"
     )
 
 
 def _causes(causes: CauseCycles, total: int, console: Console) -> RenderableType:
-    table = _table("Where the cycles went", "", "cycles", "share")
+    table = plain_table("Where the cycles went", "", "cycles", "share")
     width = max(12, min(40, console.width - 46))
     for cause, cycles in causes.items():
         title, colour = _CAUSE_TITLES[cause]
         share = cycles / total
-        if not cycles:
-            table.add_row(Text(title, style=_FAINT), "", Text("-", style=_FAINT), "")
+        if not cycles and cause in _OF_WHOLE_FIRMWARE:
             continue
-        table.add_row(title, _bar(share, width, colour, console), f"{cycles:,}", _percent(share))
+        if not cycles:
+            table.add_row(Text(title, style=FAINT), "", Text("-", style=FAINT), "")
+            continue
+        table.add_row(title, bar(share, width, colour, console), f"{cycles:,}", percent_text(share))
     return table
 
 
@@ -165,9 +206,9 @@ def _functions(report: Report, top: int, console: Console, wide: bool) -> Render
     rows = []
     for row in report.functions[:top]:
         cells = [row.name or "(no symbol)", _where(row)]
-        cells += [_count(row.self_cycles), _percent(row.self_share_ratio)] if timed else []
-        cells += [_count(row.instructions_count)] if wide or not timed else []
-        rows.append([*cells, _count(row.calls_count)])
+        cells += [count_text(row.self_cycles), percent_text(row.self_share_ratio)] if timed else []
+        cells += [count_text(row.instructions_count)] if wide or not timed else []
+        rows.append([*cells, count_text(row.calls_count)])
     mostly = [_mostly(row.cycles_by_cause) for row in report.functions[:top]]
     # What the numbers leave to names: a table that is too wide would cut the numbers instead.
     taken = sum(
@@ -177,12 +218,12 @@ def _functions(report: Report, top: int, console: Console, wide: bool) -> Render
     room = console.width - 3 - taken
     mostly_room = max(map(len, mostly), default=0) + 2 if timed else 0
     with_mostly = timed and room - mostly_room >= 20
-    table = _table(*headings, left=2)
+    table = plain_table(*headings, left=2)
     if with_mostly:
         room -= mostly_room
-        table.add_column(Text("mostly", style=_FAINT), style=_FAINT, no_wrap=True)
+        table.add_column(Text("mostly", style=FAINT), style=FAINT, no_wrap=True)
     for (name, *others), cause in zip(rows, mostly, strict=True):
-        cells = [_cut(name, max(room, 12)), *others]
+        cells = [cut(name, max(room, 12)), *others]
         table.add_row(*map(Text, cells), *([Text(cause)] if with_mostly else []))
     return _with_rest(table, report.functions, top, console)
 
@@ -190,40 +231,40 @@ def _functions(report: Report, top: int, console: Console, wide: bool) -> Render
 def _lines(report: Report, top: int, width: int) -> RenderableType:
     timed = report.elapsed_cycles is not None
     mostly = timed and width >= 100
-    table = _table(*(["Lines", "cycles", "share"] if timed else ["Lines", "instructions"]))
+    table = plain_table(*(["Lines", "cycles", "share"] if timed else ["Lines", "instructions"]))
     if mostly:
-        table.add_column(Text("mostly", style=_FAINT), style=_FAINT, no_wrap=True)
-    table.add_column(Text("source", style=_FAINT), no_wrap=True)
+        table.add_column(Text("mostly", style=FAINT), style=FAINT, no_wrap=True)
+    table.add_column(Text("source", style=FAINT), no_wrap=True)
     shown = report.lines[:top]
     # What the other columns leave: a table that is too wide would shrink the numbers instead.
     places = max((len(_where(row)) for row in shown), default=0)
     counts = max(
-        (len(_count(row.self_cycles or row.instructions_count)) for row in shown), default=0
+        (len(count_text(row.self_cycles or row.instructions_count)) for row in shown), default=0
     )
     room = max(12, width - 22 - max(places, 9) - max(counts, 6) - (20 if mostly else 0))
     for row in shown:
         cells = [_where(row) or "(no line)"]
-        cells += [_count(row.self_cycles), _percent(row.self_share_ratio)] if timed else []
-        cells += [] if timed else [_count(row.instructions_count)]
+        cells += [count_text(row.self_cycles), percent_text(row.self_share_ratio)] if timed else []
+        cells += [] if timed else [count_text(row.instructions_count)]
         cells += [_mostly(row.cycles_by_cause)] if mostly else []
-        table.add_row(*map(Text, cells), Text(_cut(_source_line(row.file, row.line), room)))
+        table.add_row(*map(Text, cells), Text(cut(_source_line(row.file, row.line), room)))
     return table
 
 
 def _memory(report: Report, wide: bool) -> RenderableType:
     used = [region for region in report.memory.regions if region.used_bytes]
     columns = _memory_columns(used, wide)
-    table = _table("Memory", *columns, "used", "of", "")
+    table = plain_table("Memory", *columns, "used", "of", "")
     if not wide:
         table.padding = (0, 1, 0, 0)
     for number, region in enumerate(used):
         share = region.used_bytes / region.capacity_bytes
         table.add_row(
             Text(region.name),
-            *(_size(values[number]) if values[number] else "" for values in columns.values()),
-            Text(_size(region.used_bytes), style=_HEADING),
-            _size(region.capacity_bytes),
-            Text(_percent(share), style="red" if share > 0.9 else ""),
+            *(size_text(values[number]) if values[number] else "" for values in columns.values()),
+            Text(size_text(region.used_bytes), style=HEADING),
+            size_text(region.capacity_bytes),
+            Text(percent_text(share), style="red" if share > 0.9 else ""),
         )
     parts: list[RenderableType] = [table]
     for where, symbols in (
@@ -231,11 +272,11 @@ def _memory(report: Report, wide: bool) -> RenderableType:
         ("flash", report.memory.flash_symbols),
     ):
         if symbols:
-            names = ", ".join(f"{item.name} {_size(item.size_bytes)}" for item in symbols[:5])
-            parts.append(Text(f"largest in {where}: {names}", style=_FAINT))
+            names = ", ".join(f"{item.name} {size_text(item.size_bytes)}" for item in symbols[:5])
+            parts.append(Text(f"largest in {where}: {names}", style=FAINT))
     if report.memory.stack_call_path:
         path = " > ".join(_step(step) for step in fold(report.memory.stack_call_path))
-        parts.append(Text(f"stack deepest at: {path}", style=_FAINT))
+        parts.append(Text(f"stack deepest at: {path}", style=FAINT))
     return Group(*parts)
 
 
@@ -273,23 +314,23 @@ def _calls(report: Report, wide: bool) -> RenderableType:
     headings = ["Measured, callees included" if wide else "Measured calls", "calls"]
     headings += ["first (cold)", "later (warm)"]
     headings += ["from", "to"] if wide else []
-    table = _table(*headings, "stack")
+    table = plain_table(*headings, "stack")
     for call in report.calls:
         if call.error is not None:
             table.add_row(
                 Text(call.name), f"{call.calls_count:,}", Text(call.error, style="yellow")
             )
             continue
-        cells = [_cut(call.name, 40 if wide else 22), f"{call.calls_count:,}"]
-        cells += [_cycles(call.cold_cycles, call.cold_ms)]
-        cells += [_cycles(call.warm_mean_cycles, call.warm_mean_ms)]
+        cells = [cut(call.name, 40 if wide else 22), f"{call.calls_count:,}"]
+        cells += [cycles_text(call.cold_cycles, call.cold_ms)]
+        cells += [cycles_text(call.warm_mean_cycles, call.warm_mean_ms)]
         if wide:
-            cells += [_count(call.warm_min_cycles), _count(call.warm_max_cycles)]
-        table.add_row(*map(Text, cells), _size(call.stack_peak_bytes))
+            cells += [count_text(call.warm_min_cycles), count_text(call.warm_max_cycles)]
+        table.add_row(*map(Text, cells), size_text(call.stack_peak_bytes))
     if all(call.cold_ms is None for call in report.calls):
         return table
     error = f"{report.cycles_kind}, {report.provenance.model_error}"
-    return Group(table, Text(error, style=_FAINT))
+    return Group(table, Text(error, style=FAINT))
 
 
 def _footnotes(report: Report) -> RenderableType:
@@ -300,7 +341,7 @@ def _footnotes(report: Report) -> RenderableType:
         lines.append(
             f"data accesses: {accesses.reconstructed_count:,} reconstructed, "
             f"{accesses.hooked_count:,} hooked, {accesses.unresolved_count:,} unresolved "
-            f"({_rate(accesses.unresolved_count / seen)})"
+            f"({rate_text(accesses.unresolved_count / seen)})"
         )
     rates = [
         (title, misses, total)
@@ -314,26 +355,15 @@ def _footnotes(report: Report) -> RenderableType:
     if rates:
         lines.append(
             ", ".join(
-                f"{title} {misses:,} ({_rate(misses / total)})" for title, misses, total in rates
+                f"{title} {misses:,} ({rate_text(misses / total)})"
+                for title, misses, total in rates
             )
         )
+    if printed := other_output_text(report):
+        lines.append(printed)
     lines.extend(report.notes)
     lines.append(f"board {report.provenance.board.digest[:12]}, took {report.host_s:.2f} s")
-    return Group(*(Text(line, style=_FAINT) for line in lines))
-
-
-def _table(*headings: str, left: int = 1) -> Table:
-    """A table whose first `left` columns are text and whose others are numbers."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="", pad_edge=False)
-    for number, heading in enumerate(headings):
-        text = number < left
-        table.add_column(
-            Text(heading, style=_HEADING if number == 0 else _FAINT),
-            justify="left" if text or not heading else "right",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    return table
+    return Group(*(Text(line, style=FAINT) for line in lines))
 
 
 def _with_rest(
@@ -344,9 +374,8 @@ def _with_rest(
         return table
     cycles = sum(row.self_cycles or 0 for row in rest)
     share = sum(row.self_share_ratio or 0.0 for row in rest)
-    said = f"{len(rest)} more" + (f", {cycles:,} cycles, {_percent(share)}" if cycles else "")
-    dots = "..." if _is_ascii(console) else "…"
-    return Group(table, Text(f"{dots} {said} (--top {len(rows)} shows all)", style=_FAINT))
+    said = f"{len(rest)} more" + (f", {cycles:,} cycles, {percent_text(share)}" if cycles else "")
+    return Group(table, Text(f"{dots(console)} {said} (--top {len(rows)} shows all)", style=FAINT))
 
 
 def _path(frames: Sequence[Frame]) -> RenderableType:
@@ -368,20 +397,6 @@ def _again(step: Step) -> str:
         return ""
     what = "called itself" if len(step.frames) == 1 else f"these {len(step.frames)} called in turn"
     return f"... {what}, {step.times - 1:,} more times"
-
-
-def _bar(share: float, width: int, colour: str, console: Console) -> Text:
-    if _is_ascii(console):
-        return Text("#" * round(share * width), style=colour)
-    eighths = round(share * width * 8)
-    if share > 0:
-        eighths = max(1, eighths)
-    full, part = divmod(eighths, 8)
-    return Text("█" * full + (_EIGHTHS[part] if part else ""), style=colour)
-
-
-def _is_ascii(console: Console) -> bool:
-    return not console.encoding.lower().startswith("utf")
 
 
 def _mostly(causes: CauseCycles | None) -> str:
@@ -418,30 +433,3 @@ def _source_line(file: str | None, line: int | None) -> str:
         return ""
     lines = _lines_of(file)
     return lines[line - 1].strip().replace("\t", " ") if line <= len(lines) else ""
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 3] + "..."
-
-
-def _size(size_bytes: int | None) -> str:
-    return format_bytes(size_bytes) if size_bytes is not None else "-"
-
-
-def _count(value: float | None) -> str:
-    return f"{value:,.0f}" if value is not None else "-"
-
-
-def _cycles(cycles: float | None, ms: float | None) -> str:
-    if cycles is None:
-        return "-"
-    return f"{cycles:,.0f}" + (f" = {format_ms(ms)}" if ms is not None else "")
-
-
-def _rate(share: float) -> str:
-    """A share that may be tiny."""
-    return "< 0.01 %" if 0 < share < 0.0001 else f"{share * 100:.2g} %"
-
-
-def _percent(share: float | None) -> str:
-    return f"{share * 100:.1f} %" if share is not None else "-"

@@ -3,7 +3,8 @@
 Laws, which `tests/emu/measure/test_report.py` states again as tests:
 
 - cycles are whole; causes, functions and lines each add up to `elapsed_cycles`;
-- `latency_cycles` equals `elapsed_cycles` when the firmware ended by itself and is null otherwise;
+- `latency_cycles` equals `elapsed_cycles` when the firmware ended by itself or came to where it was
+  to be stopped (`--until`, the end of a script), and is null otherwise;
 - `peak_sram_bytes` = static RAM + heap peak + stack peak, null when one of them is;
 - a number that was not obtained is null, and `error` or a note says why. Never 0, never -1.
 """
@@ -20,7 +21,7 @@ from emu.backends.protocol import AccessMode, Cause, Outcome, Timing
 from emu.errors import ReportError
 
 SCHEMA: Final = "emu.report/1"
-FINISHED: tuple[Outcome, ...] = ("exited", "halted")
+FINISHED: tuple[Outcome, ...] = ("exited", "halted", "until", "script_ended")
 
 
 class _Value(BaseModel):
@@ -37,6 +38,8 @@ class CauseCycles(_Value):
     dcache_cycles: int = Field(0, description="data cache fills, store misses, evictions")
     flash_cycles: int = Field(0, description="uncached flash reads and accelerator misses")
     bus_cycles: int = Field(0, description="other uncached accesses, store buffer")
+    exception_cycles: int = Field(0, description="entering, chaining and leaving interrupts")
+    sleep_cycles: int = Field(0, description="waiting in WFI or WFE for the next event")
 
     @property
     def total_cycles(self) -> int:
@@ -94,9 +97,14 @@ class LineCost(_Value):
 
 
 class MeasuredCall(_Value):
-    """Calls of a function under `--measure`, callees included: the first is cold, the rest warm."""
+    """What was measured apart, the first time cold and the rest warm.
+
+    `function`: calls under `--measure`, callees included; `addresses`: from one instruction to
+    another; `serial`: between two lines of output. Milliseconds are at the last clock of the run.
+    """
 
     name: str
+    kind: Literal["function", "addresses", "serial"] = "function"
     calls_count: int
     cold_cycles: float | None
     cold_ms: float | None
@@ -204,6 +212,70 @@ class FaultReport(_Value):
     call_path: tuple[Frame, ...]
 
 
+class ClockSetting(_Value):
+    """From then on the core ran at this clock."""
+
+    at_cycles: int
+    at_ms: float
+    clock_hz: int
+    bus_ratio: int = Field(description="core clocks a clock of the bus")
+    flash_wait_states: int
+
+
+class InterruptCost(_Value):
+    """An exception or interrupt that was taken. Cycles are core cycles."""
+
+    name: str
+    number: int = Field(description="of the exception: 15 is SysTick, 16 external interrupt 0")
+    handler: int = Field(description="address of its handler")
+    function: str | None
+    file: str | None
+    line: int | None
+    taken_count: int
+    tail_chained_count: int
+    latency_max_cycles: int = Field(description="from pending to the handler's first instruction")
+    latency_max_us: float = Field(description="at the last clock of the run")
+    total_cycles: int = Field(description="entry to return, what preempted it included")
+    share_ratio: float | None = Field(description="of the elapsed cycles")
+
+
+class UnmodelledRegister(_Value):
+    """A register without a model: it reads back what was written."""
+
+    name: str
+    address: int
+    reads_count: int
+    writes_count: int
+
+
+class WaitingLoop(_Value):
+    """A loop that did nothing but read one register when the run ended."""
+
+    pc: int
+    function: str | None
+    file: str | None
+    line: int | None
+    register_name: str
+    address: int
+    value: int = Field(description="what it read last")
+    sentence: str
+
+
+class SerialOutput(_Value):
+    """What the firmware printed on one port."""
+
+    port: str
+    text: str
+
+
+class Capture(_Value):
+    """What a step of the serial script caught, each time that it was played."""
+
+    name: str
+    values: tuple[str, ...]
+    last_value: float | None = Field(description="the last one as a number, null when it is none")
+
+
 class Override(_Value):
     key: str
     value: str
@@ -264,10 +336,14 @@ class Report(_Value):
     exit_code: int | None = Field(description="what the firmware returned")
     error: str | None = Field(description="what went wrong, in a sentence")
     cycles_kind: Literal["modelled", "measured"]
-    clock_hz: int
+    clock_hz: int = Field(description="of the core when the run ended")
+    clocks: tuple[ClockSetting, ...] = Field(
+        (), description="what the firmware set, in order; empty: the board's clock throughout"
+    )
     latency_cycles: int | None
     latency_ms: float | None
     elapsed_cycles: int | None = Field(description="until the run ended or was stopped")
+    elapsed_ms: float | None = Field(None, description="the same as modelled time")
     instructions_count: int
     ipc_ratio: float | None
     cycles_by_cause: CauseCycles | None
@@ -286,15 +362,20 @@ class Report(_Value):
     calls: tuple[MeasuredCall, ...]
     accesses: Accesses
     traffic: Traffic
+    interrupts: tuple[InterruptCost, ...] = Field((), description="most expensive first")
+    unknown_registers: tuple[UnmodelledRegister, ...] = Field((), description="by address")
     fault: FaultReport | None
+    busy_loop: WaitingLoop | None = None
     console: str
+    serial: tuple[SerialOutput, ...] = Field((), description="output by port")
+    captures: tuple[Capture, ...] = Field((), description="what the serial script caught")
     provenance: Provenance
     host_s: float = Field(description="wall time of the run; the one number that varies")
     notes: tuple[str, ...]
 
     @property
     def finished(self) -> bool:
-        """Whether the firmware ended by itself, so that its latency is one."""
+        """Whether the run ended where it was meant to, so that its latency is one."""
         return self.outcome in FINISHED
 
     def to_json(self) -> str:

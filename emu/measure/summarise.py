@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from emu.backends.protocol import AccessAccount, CallStats, Execution, Fault, RunOptions
 from emu.board import Board
 from emu.firmware.image import Image
@@ -24,10 +26,30 @@ from emu.measure.report import (
     Traffic,
 )
 from emu.measure.source_path import SourcePaths
+from emu.measure.system_events import (
+    captures,
+    clock_settings,
+    interrupt_costs,
+    last_clock_hz,
+    serial_outputs,
+    unknown_registers,
+    waiting_loop,
+)
+from emu.measure.verdict import verdict
 from emu.units import cycles_to_ms
 
 _CONSOLE_LIMIT_BYTES = 1024**2
-_ABORTED = 134  # 128 + SIGABRT: what abort of the runtime and of shells returns
+CallKind = Literal["function", "addresses", "serial"]
+_NEVER_BEGUN: dict[CallKind, str] = {
+    "function": "was never called.",
+    "addresses": "was never come to: its --from was not executed.",
+    "serial": "never began: its --from-uart was not printed.",
+}
+_NEVER_OVER: dict[CallKind, str] = {
+    "function": "was called but never returned.",
+    "addresses": "was begun but its --to was not executed.",
+    "serial": "was begun but its --to-uart was not printed.",
+}
 _PARTIAL_NOTE = "The run stopped before its end: peaks are those reached until then."
 
 
@@ -60,18 +82,21 @@ def summarise(
     )
     finished = execution.outcome in FINISHED
     elapsed = profile.elapsed_cycles
-    latency = elapsed if finished else None
+    clock_hz = last_clock_hz(execution, board)
+    elapsed_ms = _elapsed_ms(execution, elapsed, board)
     modelled = options.timing == "full"
     return Report(
         schema_id="emu.report/1",
         outcome=execution.outcome,
         exit_code=execution.exit_code,
-        error=_error(execution, options, elapsed),
+        error=verdict(execution, options, elapsed),
         cycles_kind="modelled",
-        clock_hz=board.clock_hz,
-        latency_cycles=latency,
-        latency_ms=_ms(latency, board),
+        clock_hz=clock_hz,
+        clocks=clock_settings(execution.clocks, board),
+        latency_cycles=elapsed if finished else None,
+        latency_ms=elapsed_ms if finished else None,
         elapsed_cycles=elapsed,
+        elapsed_ms=elapsed_ms,
         instructions_count=execution.instructions,
         ipc_ratio=round(execution.instructions / elapsed, 4) if elapsed else None,
         cycles_by_cause=profile.cycles_by_cause,
@@ -91,11 +116,16 @@ def summarise(
         memory=_memory(execution, static, image, paths),
         functions=profile.functions,
         lines=profile.lines,
-        calls=tuple(_call(stats, board, options) for stats in execution.calls),
+        calls=tuple(_call(stats, clock_hz, options) for stats in execution.calls),
         accesses=_accesses(execution.accesses),
         traffic=_traffic(execution, modelled),
+        interrupts=interrupt_costs(execution, image, clock_hz, elapsed, paths),
+        unknown_registers=unknown_registers(execution),
         fault=_fault(execution.fault, image, board, paths) if execution.fault else None,
+        busy_loop=waiting_loop(execution.busy_loop, image, paths) if execution.busy_loop else None,
         console=_console(execution.console),
+        serial=serial_outputs(execution, _CONSOLE_LIMIT_BYTES),
+        captures=captures(execution),
         provenance=Provenance(
             tool_version=tool_version,
             backend=execution.backend,
@@ -142,30 +172,6 @@ def call_path(addresses: tuple[int, ...], image: Image, paths: SourcePaths) -> t
     return tuple(frames)
 
 
-def _error(execution: Execution, options: RunOptions, elapsed: int | None) -> str | None:
-    if execution.fault is not None:
-        return execution.fault.sentence
-    if execution.outcome == "max_cycles":
-        unit = "instructions" if options.timing == "none" else "cycles"
-        return (
-            f"The firmware was still running after {options.max_cycles:,} {unit} (--max-cycles). "
-            "Give it more, or look at the functions it spent them in."
-        )
-    if execution.outcome == "timeout":
-        return (
-            f"The firmware was still running after {options.timeout_s:g} s of this machine's time "
-            "(--timeout). Give it more, or look at the functions it spent it in."
-        )
-    if execution.outcome == "interrupted":
-        done = f"{elapsed:,} cycles" if elapsed else f"{execution.instructions:,} instructions"
-        return f"Interrupted after {done}; its numbers are those until then."
-    if execution.exit_code == _ABORTED:
-        return "The firmware called abort, as a failed assert does."
-    if execution.exit_code:
-        return f"The firmware returned {execution.exit_code}, where 0 means that all is well."
-    return None
-
-
 def _notes(execution: Execution, profile: Profile, image: Image, finished: bool) -> tuple[str, ...]:
     notes = [*image.notes, *execution.notes]
     if not finished:
@@ -203,21 +209,23 @@ def _memory(execution: Execution, static: Footprint, image: Image, paths: Source
     )
 
 
-def _call(stats: CallStats, board: Board, options: RunOptions) -> MeasuredCall:
+def _call(stats: CallStats, clock_hz: int, options: RunOptions) -> MeasuredCall:
+    kind = _kind(stats.name, options)
     error = None
     if stats.calls_count == 0:
-        error = f"{stats.name} was never called."
-    elif stats.cold_cycles is None and options.timing != "none":
-        error = f"{stats.name} was called but never returned."
+        error = f"{stats.name} {_NEVER_BEGUN[kind]}"
+    elif stats.cold_instructions is None:
+        error = f"{stats.name} {_NEVER_OVER[kind]}"
     return MeasuredCall(
         name=stats.name,
+        kind=kind,
         calls_count=stats.calls_count,
         cold_cycles=_rounded(stats.cold_cycles),
-        cold_ms=_ms(stats.cold_cycles, board),
+        cold_ms=_ms(stats.cold_cycles, clock_hz),
         cold_instructions_count=stats.cold_instructions,
         warm_calls_count=stats.warm_count,
         warm_mean_cycles=_rounded(stats.warm_mean_cycles),
-        warm_mean_ms=_ms(stats.warm_mean_cycles, board),
+        warm_mean_ms=_ms(stats.warm_mean_cycles, clock_hz),
         warm_min_cycles=_rounded(stats.warm_min_cycles),
         warm_max_cycles=_rounded(stats.warm_max_cycles),
         warm_mean_instructions_count=_rounded(stats.warm_mean_instructions),
@@ -226,12 +234,25 @@ def _call(stats: CallStats, board: Board, options: RunOptions) -> MeasuredCall:
     )
 
 
+def _kind(name: str, options: RunOptions) -> CallKind:
+    if any(wanted.name == name for wanted in options.serial_ranges):
+        return "serial"
+    return "addresses" if any(wanted.name == name for wanted in options.ranges) else "function"
+
+
 def _rounded(value: float | None) -> float | None:
     return round(float(value), 2) if value is not None else None
 
 
-def _ms(cycles: float | None, board: Board) -> float | None:
-    return round(cycles_to_ms(cycles, board.clock_hz), 6) if cycles is not None else None
+def _ms(cycles: float | None, clock_hz: int) -> float | None:
+    return round(cycles_to_ms(cycles, clock_hz), 6) if cycles is not None else None
+
+
+def _elapsed_ms(execution: Execution, elapsed: int | None, board: Board) -> float | None:
+    """Modelled time; the machine knows it where the clock has changed."""
+    if elapsed is None or execution.elapsed_s is None:
+        return _ms(elapsed, board.clock_hz)
+    return round(execution.elapsed_s * 1000, 6)
 
 
 def _accesses(account: AccessAccount) -> Accesses:
