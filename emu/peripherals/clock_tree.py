@@ -41,6 +41,10 @@ class ClockTree:
     def hz(self, name: str) -> int:
         return self._hz[name]
 
+    def declare(self, frequencies_hz: Mapping[str, int]) -> None:
+        """See `Clocks.declare`."""
+        self._hz = {**frequencies_hz, **self._hz}
+
     def change(
         self,
         frequencies_hz: Mapping[str, int],

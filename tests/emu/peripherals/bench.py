@@ -74,6 +74,9 @@ class Bench:
         self.interrupts[number] = level
 
     def memory_read(self, address: int, size_bytes: int) -> bytes:
+        region = self.board.chip.region_at(address)
+        if region is not None and region.kind == "flash":
+            return bytes(self.flash.get(address + at, 0xFF) for at in range(size_bytes))
         start = address - self.RAM
         return bytes(self.ram[start : start + size_bytes]) if start >= 0 else b""
 
