@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from emu.board import Board
 from emu.boardfile import load_board
 from emu.errors import BoardError, EmuError, UsageError
+from tests.emu.board.conftest import BOARD_WITH_PERIPHERALS
 
-BASE = (Path(__file__).parent / "small_board.yaml").read_text(encoding="utf-8")
+BASE = BOARD_WITH_PERIPHERALS
 LINES = BASE.splitlines()
 TOKENS = sorted(set(re.findall(r"[\w.-]+", BASE)))
 ODD = ("null", "~", "0", "-1", "1e400", "[]", "{}", "[[", "*cache", "&x", "!!binary", "0x",
@@ -93,7 +94,8 @@ KEYS = st.one_of(
         ["clock_hz", "bus_ratio", "stack_bytes", "heap_bytes", "flash.wait_states", "flash.start",
          "dtcm.size_bytes", "dcache.size_bytes", "dcache.ways", "icache.enabled", "art.lines",
          "sram.cacheable", "sram.executable", "tcm.byte_store_read_modify_write", "flash.", ".",
-         "chip.name", "sram.source"]
+         "chip.name", "sram.source", "hse_hz", "lse_hz", "console",
+         "peripheral_timing.uncached_read_cycles"]
     ),
     st.text(max_size=12),
 )  # fmt: skip

@@ -23,37 +23,6 @@ def peripheral(board: Board, name: str) -> MappedPeripheral:
     return next(item for item in board.chip.peripherals if item.name == name)
 
 
-PERIPHERALS = """\
-  interrupts: {lines_count: 40, priority_bits: 3, mpu_regions_count: 16, source: "assumed: test"}
-  peripheral_timing:
-    uncached_read_cycles: 7
-    uncached_write_cycles: 5
-    source: "assumed: test"
-  peripherals:
-    source: RM0385 memory map
-    usart1: {model: usart, start: 0x4001_1000, irqs: {global: 37}, clock: apb2}
-    tim1:
-      model: timer
-      start: 0x4001_0000
-      size_bytes: 512
-      irqs: {update: 25, compare: 27}
-      clock: apb2_timer
-      settings: {kind: advanced, bits: 16}
-      source: "assumed: another reason"
-    dbgmcu: {model: register_file, start: 0xE004_2000, settings: {idcode@0x0: 0x1001_6449}}
-"""
-BOARD = """\
-oscillators_hz: {hse: 25M, lse: 32768, source: "assumed: test"}
-console: usart1
-"""
-
-
-@pytest.fixture
-def board_text(small_board: str) -> str:
-    """The small board with a few peripherals; line 62 is `interrupts:`, 67 `peripherals:`."""
-    return small_board.replace("placement:\n", f"{PERIPHERALS}{BOARD}placement:\n")
-
-
 # What is read
 
 
