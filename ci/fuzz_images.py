@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20_000, help="mutants (20000)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
-    parser.add_argument("--folder", type=Path, default=Path("fuzz-results"))
+    parser.add_argument("--folder", type=Path, default=Path("build/fuzz"))
     parser.add_argument("--only", type=int, help="one mutant, in this process, with its output")
     given = parser.parse_args()
     folder: Path = given.folder

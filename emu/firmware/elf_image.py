@@ -89,7 +89,7 @@ def _check_identity(data: bytes, path: Path) -> None:
     if not data:
         refuse("is empty.")
     if data[:4] != b"\x7fELF":
-        refuse("is not an ELF file. Give C sources, or the .elf that your linker wrote.")
+        refuse("is not an ELF file. Give C sources, or what your linker wrote (.elf, .hex, .bin).")
     if len(data) > _MAX_FILE_BYTES:
         refuse(f"is larger than {_MAX_FILE_BYTES // 1024**2} MiB. Strip its debug information.")
     if len(data) < _ELF_HEADER_BYTES:

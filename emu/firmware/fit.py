@@ -89,22 +89,21 @@ def _outside(segment: Segment, at: int, image: Image, board: Board) -> str:
         into = f"region '{last.name}'" if last is not None else "memory"
         return (
             f"{image.path}: {named}, {size} at {segment.address:#010x}, is {over} larger than "
-            f"{into} of board '{board.name}', which ends at {at:#010x}. {_advice(image, at)}"
+            f"{into} of board '{board.name}', which ends at {at:#010x}. Was it linked for another "
+            "part?"
         )
     where = f"{image.path}: {named}, {size} at {at:#010x}, is in no memory of board '{board.name}'"
+    for addresses, memory in _EXTERNAL:
+        if at in addresses:
+            return (
+                f"{where}. That is {memory}: describe it as a region in a board file, --board FILE."
+            )
     near = _nearest(at, board)
     if near is not None:
         where += f"; nearest is '{near.name}', {near.start:#010x} to {near.end - 1:#010x}"
-    return f"{where}. {_advice(image, at)}"
-
-
-def _advice(image: Image, at: int) -> str:
-    for addresses, memory in _EXTERNAL:
-        if at in addresses:
-            return f"That is {memory}: describe it as a region in a board file, --board FILE."
     if image.format == "raw":
-        return "Give the address that it was linked for: --base ADDR."
-    return "Was it linked for another part?"
+        return f"{where}. Give the address that it was linked for: --base ADDR."
+    return f"{where}. Was it linked for another part?"
 
 
 def _nearest(address: int, board: Board) -> Region | None:

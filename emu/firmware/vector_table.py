@@ -126,7 +126,7 @@ def _table(address: int, board: Board, read: Read) -> VectorTable | str:
     if not reset & 1:
         return (
             f"has the reset handler {reset:#010x}, which is even: Arm code, where a Cortex-M runs "
-            "Thumb code only (declare an assembly handler with .thumb_func)"
+            "Thumb code only (assembly handlers need .thumb_func)"
         )
     if read(reset & ~1, 2) == b"\xff\xff":
         return f"has the reset handler {reset:#010x}, where nothing is programmed"
@@ -134,7 +134,7 @@ def _table(address: int, board: Board, read: Read) -> VectorTable | str:
 
 
 def _refusal(image: Image, board: Board, address: int, problem: str) -> str:
-    where = f"{image.path}: the vector table at {address:#010x} {problem}, on board '{board.name}'."
+    where = f"{image.path}: on board '{board.name}' the vector table at {address:#010x} {problem}."
     hint = "Was it linked for another part, or does the table lie elsewhere (--base ADDR)?"
-    entry = "" if image.format != "elf" or not image.symbols else " Or start at a function: --entry"
-    return f"{where} {hint}{entry and f'{entry} SYMBOL.'}"
+    entry = " Or start at a function: --entry SYMBOL." if image.symbols else ""
+    return f"{where} {hint}{entry}"

@@ -7,6 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.fault_cases import FINE, Content, FaultCase
+from tests.emu.firmware.program_files import (
+    END_OF_FILE,
+    FLASH,
+    ElfFile,
+    Part,
+    attributes,
+    intel_hex,
+    vector_table,
+)
 
 
 def _cut(size_bytes: int) -> Callable[[Path], None]:
@@ -52,6 +61,11 @@ def _moved(elf: bytes) -> bytes:
     return bytes(spoiled)
 
 
+_CODE = Part(".text", FLASH, vector_table())
+CORTEX_A = ElfFile([_CODE], attributes=attributes({5: "Cortex-A7", 6: 10, 7: 65})).to_bytes()
+NOWHERE = ElfFile([Part(".isr_vector", FLASH, vector_table(0x1000_8000))]).to_bytes()
+EXTERNAL = ElfFile([_CODE, Part(".extflash", 0x9000_0000, b"image")]).to_bytes()
+
 _ELF = (
     elf("An empty file", {"model.elf": b""}),
     elf("A text file called .elf", {"model.elf": "int main(void) { return 0; }\n" * 3}),
@@ -59,16 +73,16 @@ _ELF = (
     elf("A file cut in half", None, _patched(lambda data: data[: len(data) // 2])),
     elf("A 64-bit program", None, _bytes_at(4, b"\2")),
     elf("A big-endian program", None, _bytes_at(5, b"\2")),
-    elf("A program for another machine", None, _bytes_at(18, b"\x3e\0")),
+    elf("A program for a RISC-V", None, _bytes_at(18, b"\xf3\0")),
+    elf("A program for a Cortex-A", {"model.elf": CORTEX_A}),
+    elf("A program whose vector table points nowhere", {"model.elf": NOWHERE}),
+    elf("A program for external memory", {"model.elf": EXTERNAL}),
     elf("An object file", None, _bytes_at(16, b"\1\0")),
     elf("A shared library", None, _bytes_at(16, b"\3\0")),
     elf("A header that counts too far", None, _bytes_at(44, b"\xff\xff")),
     elf("A program without segments", None, _bytes_at(44, b"\0\0")),
     elf("A program for memory that the board lacks", None, _patched(_moved)),
     elf("A function to measure that is not there", None, _patched(bytes), "--measure", "mian"),
-    FaultCase(
-        "ELF files", "A raw image", ("run", "model.bin"), 2, {"model.bin": b"\0\0\1\x20" * 8}
-    ),
     FaultCase(
         "ELF files",
         "An ELF beside sources",
@@ -77,6 +91,42 @@ _ELF = (
         {"more.c": FINE},
         _patched(bytes),
     ),
+)
+
+
+def image(title: str, name: str, content: Content, *options: str) -> FaultCase:
+    return FaultCase("HEX files and raw images", title, ("run", name, *options), 2, {name: content})
+
+
+_HEX = intel_hex([(FLASH, vector_table())])
+_LINES = _HEX.splitlines(keepends=True)
+
+_IMAGES = (
+    image("A HEX file with a wrong checksum", "app.hex", _HEX.replace("FEE7", "FEE8", 1)),
+    image("A HEX file that is cut short", "app.hex", "".join(_LINES[:-1])),
+    image("A HEX file that ends within a line", "app.hex", _HEX[: len(_HEX) // 2]),
+    image("A line with an odd number of digits", "app.hex", _HEX.replace("FEE7", "FEE", 1)),
+    image("A HEX file that is something else", "app.hex", "int main(void) { return 0; }\n"),
+    image("A HEX file that writes twice", "app.hex", "".join([_LINES[0], _LINES[1], *_LINES])),
+    image("Two HEX files put together", "app.hex", _HEX + _HEX),
+    image("A HEX file without data", "app.hex", END_OF_FILE),
+    image(
+        "A HEX file for another part",
+        "app.hex",
+        intel_hex([(FLASH, vector_table()), (0x2400_0000, b"data")]),
+        "--board",
+        "f746",
+    ),
+    image("A file of S-records", "app.srec", "S00600004844521B\n"),
+    image("A raw image of erased flash", "flash.bin", b"\xff" * 64),
+    image("A raw image for another part", "flash.bin", vector_table(0x2408_0000), "-b", "f746"),
+    image("A raw image without a program", "flash.bin", vector_table(reset=FLASH + 0x10_0041)),
+    image("A raw image in Arm code", "flash.bin", vector_table(reset=FLASH + 0x40)),
+    image("A raw image at a wrong base", "flash.bin", vector_table(), "--base", "0x08020000"),
+    image("A base outside the board", "flash.bin", vector_table(), "--base", "0x60000000"),
+    image("A base that is no address", "flash.bin", vector_table(), "--base", "flash"),
+    image("A raw image that is larger than flash", "flash.bin", bytes((2 << 20) + 4)),
+    image("A base for sources", "model.c", FINE, "--base", "0x08020000"),
 )
 
 
@@ -328,4 +378,4 @@ _AROUND = (
 )
 
 LIMITS = (*_LIMITS, *_REPORTS[:2])
-BAD_INPUT = (*_ELF, *_SOURCES, *_OPTIONS, *_BOARDS, *_REPORTS[2:], *_AROUND)
+BAD_INPUT = (*_ELF, *_IMAGES, *_SOURCES, *_OPTIONS, *_BOARDS, *_REPORTS[2:], *_AROUND)

@@ -16,6 +16,7 @@ Chapter = Literal[
     "Firmware that does not end well",
     "Limits and baselines",
     "ELF files",
+    "HEX files and raw images",
     "C sources",
     "Options",
     "Boards",
