@@ -79,10 +79,10 @@ def check_names(options: RunOptions) -> None:
     Raises:
         UsageError: two have one name.
     """
-    names = [*options.measure, *(wanted.name for wanted in options.ranges)]
-    names += [wanted.name for wanted in options.serial_ranges]
-    for name in names:
-        if names.count(name) > 1 and name not in options.measure:
+    stretches = [wanted.name for wanted in options.ranges]
+    stretches += [wanted.name for wanted in options.serial_ranges]
+    for name in stretches:
+        if stretches.count(name) > 1 or name in options.measure:
             raise UsageError(f"Two stretches to measure are called '{name}'. Rename one of them.")
 
 

@@ -249,15 +249,18 @@ def test_a_terminal_without_unicode_gets_plain_signs(folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
-def test_control_c_says_what_was_measured_until_then(folder: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_with_what_was_measured_until_then(
+    folder: Path, number: signal.Signals, code: int
+) -> None:
     (folder / "loop.c").write_text(LOOP)
     process = emu_process("run", "loop.c", "--json", "-", cwd=folder)
     assert process.stderr is not None
     assert process.stderr.readline() == "begins\n"  # it runs
     time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     report = parse_report(out, "stdout")
     assert report.outcome == "interrupted"
     assert report.latency_cycles is None
