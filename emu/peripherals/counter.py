@@ -183,7 +183,7 @@ class Counter:
             self.prescaler_phase = 0
             self._move(counts - 1, happened)
             self._roll(is_roll, happened)
-            if is_roll and ticks and self._is_steady and self._goes_on:
+            if is_roll and ticks and self.reload and self._is_steady and self._goes_on:
                 ticks = self._skip_periods(ticks, happened)
         return happened
 
