@@ -174,6 +174,13 @@ def _as_json(board: Board) -> dict[str, Any]:
     values["overrides"] = [{"key": key, "value": value} for key, value in board.overrides]
     symbols = board.placement.symbols
     values["placement"]["symbols"] = [{"symbol": name, "region": where} for name, where in symbols]
+    values["oscillators_hz"] = dict(board.oscillators_hz)
+    chip = values["chip"]
+    chip["interrupts"]["names"] = [
+        {"irq": number, "name": name} for number, name in board.chip.interrupts.names
+    ]
+    for row, item in zip(chip["peripherals"], board.chip.peripherals, strict=True):
+        row["irqs"], row["settings"] = dict(item.irqs), dict(item.settings)  # as the file has them
     return values
 
 

@@ -101,6 +101,10 @@ def test_show_as_json_is_pure_and_whole(tmp_path: Path) -> None:
     assert printed["clock_hz"] == 480_000_000
     assert printed["chip"]["regions"][0]["name"] == "itcm"
     assert len(printed["digest"]) == 64
+    assert printed["oscillators_hz"] == {"hse": 8_000_000, "lse": 32_768}
+    usart3 = next(item for item in printed["chip"]["peripherals"] if item["name"] == "usart3")
+    assert (usart3["irqs"], usart3["settings"]) == ({"global": 39}, {"fifo": 1})
+    assert {"irq": 39, "name": "usart3"} in printed["chip"]["interrupts"]["names"]
 
 
 def test_json_that_cannot_be_written(tmp_path: Path) -> None:
