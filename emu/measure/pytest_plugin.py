@@ -19,6 +19,7 @@ import pytest
 
 # Everything else is imported late: the plugin is loaded by every pytest of the environment.
 if TYPE_CHECKING:
+    from emu.backends.serial_script import SerialScript
     from emu.measure.quantity import Number
     from emu.measure.report import Report
 
@@ -97,6 +98,8 @@ class Emu:
         paths = tuple(self._folder / path for path in given)
         if "include_dirs" in options:
             options["include_dirs"] = [self._folder / path for path in options["include_dirs"]]
+        if isinstance(script := options.get("uart_in"), str | Path):
+            options["uart_in"] = _read_script(self._folder / script)
         key = _key(paths, options)
         if key is None:
             return run(paths, **options)
@@ -148,9 +151,20 @@ def _key(paths: tuple[Path, ...], options: Mapping[str, Any]) -> object | None:
     )
 
 
+def _read_script(path: Path) -> SerialScript:
+    from emu.backends.read_serial_script import read_serial_script
+
+    return read_serial_script(path)
+
+
 def _identity(value: object) -> str:
-    """Plain values by what they say, others by which object they are."""
-    plain = isinstance(value, str | int | float | Path | list | tuple | Mapping | None)
+    """Values by what they say, others by which object they are."""
+    # Late, as everything here. A script is a value too: its steps, with the bytes of its files.
+    from emu.backends.serial_script import SerialScript
+
+    plain = isinstance(
+        value, str | int | float | Path | list | tuple | Mapping | SerialScript | None
+    )
     return repr(value) if plain else f"{type(value).__name__} {id(value)}"
 
 

@@ -170,6 +170,30 @@ def test_twice(emu):
     project.runpytest_inprocess().assert_outcomes(passed=1)
 
 
+def test_a_serial_script_lies_beside_the_test_and_counts_as_a_source(
+    project: pytest.Pytester,
+) -> None:
+    write_test(
+        project,
+        """\
+from pathlib import Path
+from tests.emu.measure.fake_machine import FakeMachine
+machine = FakeMachine()
+
+def test_twice(emu):
+    script = Path(__file__).parent / "line.uart"
+    (script.parent / "data.bin").write_bytes(b"1")
+    script.write_text("send-file data.bin")
+    first = emu.run("conv.c", machine=machine, uart_in="line.uart", until="done")
+    assert machine.runs[-1].serial_script.steps[0].data == b"1"
+    assert emu.run("conv.c", machine=machine, uart_in="line.uart", until="done") is first
+    (script.parent / "data.bin").write_bytes(b"2")
+    assert emu.run("conv.c", machine=machine, uart_in="line.uart", until="done") is not first
+""",
+    )
+    project.runpytest_inprocess().assert_outcomes(passed=1)
+
+
 def test_the_board_is_h743_unless_the_marker_says_another(project: pytest.Pytester) -> None:
     write_test(
         project,
