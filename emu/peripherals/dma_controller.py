@@ -107,9 +107,10 @@ class TransferError(Exception):
 class DmaController(Peripheral):
     """Channels, their requests and the moving of items.
 
-    Settings: `mux` names the DMAMUX whose channels from `mux_first` on belong to this controller;
-    `unreachable` lists memory that its bus does not lead to, as "DTCM 0x20000000-0x20020000, ...";
-    `memory_to_memory: 0` where such copies fail (DMA1 of F7).
+    Settings: `mux` names the DMAMUX whose channels from `mux_first` on (0; 8 for dma2) belong to
+    this controller; `unreachable` lists memory that its bus does not lead to, as
+    "DTCM 0x20000000-0x20020000, ITCM 0x0-0x10000"; `memory_to_memory: 0` where such copies fail
+    (DMA1 of F7).
     """
 
     CHANNELS_COUNT: ClassVar[int] = 8
@@ -156,7 +157,12 @@ class DmaController(Peripheral):
         """The wires, apart by spaces, that ask a channel to move an item."""
         if self._mux is None:
             return None
-        return self._mux.request_signal(int(self.settings.get("mux_first", 0)) + channel.index)
+        return self._mux.request_signal(self._mux_first + channel.index)
+
+    @property
+    def _mux_first(self) -> int:
+        """The DMAMUX channel of channel 0: DMA2's follow those of DMA1 [RM0433 DMAMUX]."""
+        return int(self.settings.get("mux_first", 8 if self.name == "dma2" else 0))
 
     def begin(self, channel: Channel, transfer: Transfer, memory_index: int = 0) -> None:
         """Enable a channel."""
@@ -166,7 +172,7 @@ class DmaController(Peripheral):
         if transfer.on_request:
             self._find_requests(channel)
         elif not self.settings.get("memory_to_memory", 1):
-            self._fail(channel, "is set to copy memory to memory, which only DMA2 can")
+            self._fail(channel, "is set to copy memory to memory, which this controller cannot")
         else:
             channel.since_cycles, channel.moved_before_count = self.around.now_cycles(), 0
             self._plan_copy(channel)
@@ -205,7 +211,7 @@ class DmaController(Peripheral):
         self._ask(channel)
 
     def _mux_changed(self, mux_channel: int) -> None:
-        index = mux_channel - int(self.settings.get("mux_first", 0))
+        index = mux_channel - self._mux_first
         if 0 <= index < len(self.channels):
             channel = self.channels[index]
             if channel.transfer is not None and channel.transfer.on_request:
