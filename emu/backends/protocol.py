@@ -327,6 +327,7 @@ class Execution:
     serial: tuple[tuple[str, bytes], ...] = ()  # output by port: ("usart1", b"...")
     serial_captures: tuple[SerialCapture, ...] = ()
     script_failure: str | None = None  # why the serial script was not satisfied
+    entered: tuple[int, ...] = ()  # first instructions of functions that ran, as far as it shows
 
 
 class Machine(Protocol):

@@ -18,6 +18,7 @@ from emu.backends.access_clock import AccessClock
 from emu.backends.call_stats import call_stats
 from emu.backends.call_tracking import finish_frames
 from emu.backends.code_store import CodeStore, StoredBlock
+from emu.backends.entered_functions import entered_functions
 from emu.backends.faults import FaultFinder
 from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
@@ -33,7 +34,12 @@ from emu.backends.layout import (
     Word,
 )
 from emu.backends.native_hook import add_native_hook
-from emu.backends.profile_rows import collect_profile, count_accesses, count_branches
+from emu.backends.profile_rows import (
+    block_executions,
+    collect_profile,
+    count_accesses,
+    count_branches,
+)
 from emu.backends.protocol import (
     AccessAccount,
     Execution,
@@ -546,6 +552,10 @@ class _Run:
             int(machine[Word.DEEPEST_ADDRESS]),
         )
         stack = StackMark(self.stack_top, lowest, self.stack_limit, path)
+        entered: tuple[int, ...] = ()
+        if self.image.is_stripped:
+            executions = block_executions(self.store, timed).tolist()
+            entered = entered_functions(self.store.stored, executions)
         return Execution(
             outcome=self.ended or "interrupted",
             exit_code=self.semihosting.exit_code,
@@ -571,6 +581,7 @@ class _Run:
             fault=self.fault,
             trace=self.trace.result() if self.trace is not None else None,
             notes=tuple(self.notes),
+            entered=entered,
         )
 
 

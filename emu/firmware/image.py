@@ -142,6 +142,16 @@ class Image:
         """Variables and constants, one a stretch of memory."""
         return self._objects.symbols
 
+    @property
+    def is_stripped(self) -> bool:
+        """Whether the file names no function; those that were added by address do not count."""
+        return not any(symbol.section for symbol in self.functions)
+
+    @property
+    def knows_sections(self) -> bool:
+        """Whether the file tells what its bytes are, and what memory the program takes beside."""
+        return any(section.name for section in self.sections)
+
     @cached_property
     def owned_bytes(self) -> tuple[tuple[Symbol, int], ...]:
         """Functions and objects with the bytes that are theirs alone, so that they add up."""

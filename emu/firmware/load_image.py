@@ -34,7 +34,7 @@ def load_image(path: Path, format_: ImageFormat, board: Board, base: int | None 
     """
     data = _read(path, _MAX_FILE_BYTES[format_])
     if format_ == "elf":
-        image = replace(parse_elf(data, path), vector_table=base)
+        image = replace(_elf_image(data, path, board), vector_table=base)
     elif format_ == "hex":
         image = replace(_hex_image(data, path, board), vector_table=base)
     else:
@@ -53,6 +53,14 @@ def _read(path: Path, most_bytes: int) -> bytes:
     if len(data) > most_bytes:
         raise ImageError(f"{path} is larger than {format_bytes(most_bytes)}: no such program fits.")
     return data
+
+
+def _elf_image(data: bytes, path: Path, board: Board) -> Image:
+    image = parse_elf(data, path)
+    if image.sections:
+        return image
+    note = f"An ELF without section headers {_UNTOLD}."
+    return replace(image, sections=_sections(image.segments, board), notes=(note,))
 
 
 def _hex_image(data: bytes, path: Path, board: Board) -> Image:

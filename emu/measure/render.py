@@ -121,7 +121,7 @@ def _title(report: Report) -> RenderableType:
     if len(origin.sources) > 3:
         name += f" and {len(origin.sources) - 3} more"
     compiler = origin.compiler
-    built = compiler.version if compiler else "ELF built elsewhere"
+    built = compiler.version if compiler else "built elsewhere"
     if compiler:
         built += "".join(f" {flag}" for flag in compiler.flags if flag.startswith("-O"))
     faint = f"{built}, timing {origin.timing}, accesses {origin.accesses}"

@@ -348,7 +348,7 @@ class Report(_Value):
     ipc_ratio: float | None
     cycles_by_cause: CauseCycles | None
     peak_sram_bytes: int | None
-    static_sram_bytes: int
+    static_sram_bytes: int | None
     stack_peak_bytes: int | None
     heap_peak_bytes: int | None
     arena_bytes: int | None = Field(description="null for plain C")

@@ -16,6 +16,7 @@ from emu.firmware.elf_image import load_elf
 from emu.firmware.image import Image, ImageFormat
 from emu.firmware.image_format import recognise
 from emu.firmware.load_image import load_image
+from emu.measure.found_functions import with_named_addresses
 from emu.measure.limits import LimitError, check_limits, parse_limits
 from emu.measure.marks import Ends, address_ranges, check_names, check_ports, serial_ranges
 from emu.measure.report import CompilerOrigin, Report
@@ -230,9 +231,11 @@ def execute(
         ImageError: the image does not fit the board.
         UsageError: an unknown function to measure or to enter, or a trace that cannot be written.
     """
-    _check_symbols(firmware.image, options)
+    wanted = (*options.measure, *((options.entry,) if options.entry else ()))
+    image = with_named_addresses(firmware.image, wanted)
+    _check_symbols(image, options)
     check_names(options)
-    execution = (machine or _default_machine()).run(firmware.image, board, options)
+    execution = (machine or _default_machine()).run(image, board, options)
     if trace is not None and execution.trace is not None:
         save_trace(execution.trace, trace)
     return summarise(
@@ -376,7 +379,10 @@ def _missing_function(option: str, name: str, image: Image) -> str:
 
     names = [function.name for function in image.functions]
     if not names:
-        return f"{option} {name}: {image.path} has no symbols. Link it without stripping."
+        return (
+            f"{option} {name}: {image.path} has no symbols. Give an address, {option} 0x08001234, "
+            "or the file before it was stripped."
+        )
     near = difflib.get_close_matches(name, names, n=3)
     hint = f"Did you mean {', '.join(near)}?" if near else "See its functions with nm."
     return (

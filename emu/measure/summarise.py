@@ -8,6 +8,7 @@ from emu.backends.protocol import AccessAccount, CallStats, Execution, Fault, Ru
 from emu.board import Board
 from emu.firmware.image import Image
 from emu.measure.footprint import Footprint, Marks, footprint, memory_name
+from emu.measure.found_functions import with_found_functions
 from emu.measure.profile import Profile, attribute
 from emu.measure.report import (
     FINISHED,
@@ -67,7 +68,8 @@ def summarise(
     entry: str | None = None,
 ) -> Report:
     """Put the numbers of a run into a report, by function, line, region and symbol."""
-    profile = attribute(execution, image, paths)
+    named = with_found_functions(image, execution)
+    profile = attribute(execution, named, paths)
     stack, heap = execution.stack, execution.heap
     stack_bytes = stack.peak_bytes if stack is not None else None
     heap_bytes = heap.peak_bytes if heap is not None else _heap_without_allocator(image)
@@ -105,7 +107,7 @@ def summarise(
             if stack_bytes is not None and heap_bytes is not None
             else None
         ),
-        static_sram_bytes=static.static_sram_bytes,
+        static_sram_bytes=static.static_sram_bytes if image.knows_sections else None,
         stack_peak_bytes=stack_bytes,
         heap_peak_bytes=heap_bytes,
         arena_bytes=None,
@@ -113,16 +115,16 @@ def summarise(
         flash_code_bytes=static.flash_code_bytes,
         flash_rodata_bytes=static.flash_rodata_bytes,
         flash_data_image_bytes=static.flash_data_image_bytes,
-        memory=_memory(execution, static, image, paths),
+        memory=_memory(execution, static, named, paths),
         functions=profile.functions,
         lines=profile.lines,
         calls=tuple(_call(stats, clock_hz, options) for stats in execution.calls),
         accesses=_accesses(execution.accesses),
         traffic=_traffic(execution, modelled),
-        interrupts=interrupt_costs(execution, image, clock_hz, elapsed, paths),
+        interrupts=interrupt_costs(execution, named, clock_hz, elapsed, paths),
         unknown_registers=unknown_registers(execution),
-        fault=_fault(execution.fault, image, board, paths) if execution.fault else None,
-        busy_loop=waiting_loop(execution.busy_loop, image, paths) if execution.busy_loop else None,
+        fault=_fault(execution.fault, named, board, paths) if execution.fault else None,
+        busy_loop=waiting_loop(execution.busy_loop, named, paths) if execution.busy_loop else None,
         console=_console(execution.console),
         serial=serial_outputs(execution, _CONSOLE_LIMIT_BYTES),
         captures=captures(execution),
@@ -179,8 +181,8 @@ def _notes(execution: Execution, profile: Profile, image: Image, finished: bool)
     if image.format == "elf" and image.line_table.error is not None:
         notes.append(f"No costs by source line: {image.line_table.error}. Compile with -g.")
     if not image.symbols:
-        what = "the ELF has no symbol table" if image.format == "elf" else "the file has no names"
-        notes.append(f"No costs by function or symbol: {what}.")
+        what = "The ELF has no symbol table" if image.format == "elf" else "The file has no symbols"
+        notes.append(f"{what}: functions that were called go by their addresses (sub_08001234).")
     if len(execution.console) > _CONSOLE_LIMIT_BYTES:
         notes.append(f"Console output is cut after {_CONSOLE_LIMIT_BYTES // 1024**2} MiB.")
     elapsed = profile.elapsed_cycles
