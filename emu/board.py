@@ -127,6 +127,8 @@ class InterruptController:
     priority_bits: int = 4  # implemented, the top ones of eight
     mpu_regions_count: int = 8
     names: tuple[tuple[int, str], ...] = ()  # of interrupts, for reports
+    # What a program calls their handlers, without `_IRQHandler`: (37, "USART1").
+    handlers: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)

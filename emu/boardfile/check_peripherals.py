@@ -24,6 +24,7 @@ _WORD_BYTES = 4
 # bus is the chip maker's [ARMv7-M].
 _CORE_START, _CORE_END = 0xE000_0000, 0xE004_0000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_HANDLER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _SETTING = re.compile(r"[a-z][a-z0-9_]{0,31}(@0x[0-9a-f]{1,8})?")
 
 
@@ -134,19 +135,34 @@ def _interrupts(
 
 def _named_interrupts(spec: BoardSpec, tree: Mapping) -> Iterator[Problem]:
     interrupts = spec.chip.interrupts
-    for name, number in interrupts.names.items():
-        path: Path_ = ("chip", "interrupts", "names", name)
+    of_names: Path_ = ("chip", "interrupts", "names")
+    of_handlers: Path_ = ("chip", "interrupts", "handlers")
+    for name in interrupts.names:
         if not _NAME.fullmatch(name):
             sentence = f"'{quote(name)}' is no name; use lower-case letters, digits and '_'."
-            yield place_problem(tree, sentence, path)
-        if interrupts.lines_count is not None and number >= interrupts.lines_count:
+            yield place_problem(tree, sentence, (*of_names, name))
+    for name, number in interrupts.handlers.items():
+        if not _HANDLER.fullmatch(name):
+            sentence = f"'{quote(name)}' is no name of a C function; write for instance USART1: 37."
+            yield place_problem(tree, sentence, (*of_handlers, name))
+        first = next(other for other, at in interrupts.handlers.items() if at == number)
+        if first != name:
             yield place_problem(
                 tree,
-                f"interrupt '{quote(name)}' is {number}, and {spec.chip.name} has "
-                f"{interrupts.lines_count} (0 to {interrupts.lines_count - 1}).",
-                path,
-                ("chip", "interrupts", "lines_count"),
+                f"interrupt {number} has two handlers, {quote(first)} and {quote(name)}; leave one "
+                "out.",
+                (*of_handlers, name),
             )
+    for path, numbers in ((of_names, interrupts.names), (of_handlers, interrupts.handlers)):
+        for name, number in numbers.items():
+            if interrupts.lines_count is not None and number >= interrupts.lines_count:
+                yield place_problem(
+                    tree,
+                    f"interrupt '{quote(name)}' is {number}, and {spec.chip.name} has "
+                    f"{interrupts.lines_count} (0 to {interrupts.lines_count - 1}).",
+                    (*path, name),
+                    ("chip", "interrupts", "lines_count"),
+                )
 
 
 def _overlaps(spec: BoardSpec, tree: Mapping) -> Iterator[Problem]:

@@ -112,7 +112,7 @@ def digest(board: Board) -> str:
     """SHA-256 over everything a run depends on: not over names or sources."""
     chip = dataclasses.asdict(board.chip)
     del chip["name"]
-    del chip["interrupts"]["names"]
+    del chip["interrupts"]["names"], chip["interrupts"]["handlers"]
     values = {
         "format": 2,
         "chip": chip,
@@ -250,6 +250,7 @@ def _interrupts(spec: BoardSpec) -> InterruptController:
         priority_bits=interrupts.priority_bits,
         mpu_regions_count=interrupts.mpu_regions_count,
         names=tuple((number, "/".join(names)) for number, names in sorted(drivers.items())),
+        handlers=tuple(sorted((number, name) for name, number in interrupts.handlers.items())),
     )
 
 

@@ -388,6 +388,9 @@ class InterruptsSpec(Spec):
     names: dict[str, Irq] = Field(
         default={}, description="name to number of interrupts that no peripheral here drives"
     )
+    handlers: dict[str, Irq] = Field(
+        default={}, description="name in CMSIS, without _IRQHandler, to number"
+    )
 
 
 class ChipSpec(Spec):

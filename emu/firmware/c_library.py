@@ -108,7 +108,11 @@ def runtime_units(toolchain: Toolchain, board: Board) -> tuple[Unit, ...]:
         *board_defines(board),
         *toolchain.system_include_flags(),
     )
-    clock = f"-DEMU_CLOCK_HZ={board.clock_hz}u"  # for clock() alone: it changes often
+    # For one file each: the clock changes often, and nothing else has handlers.
+    own = {
+        "time.c": (f"-DEMU_CLOCK_HZ={board.clock_hz}u",),
+        "startup.c": (_handlers_define(board),),
+    }
     return tuple(
         Unit(
             _PACKAGE_PARENT,
@@ -117,7 +121,7 @@ def runtime_units(toolchain: Toolchain, board: Board) -> tuple[Unit, ...]:
                 *flags,
                 "-Os" if name in _SMALL else "-O2",
                 *(() if name.startswith("math/") else (_NO_BUILTIN,)),
-                *((clock,) if name == "time.c" else ()),
+                *own.get(name, ()),
             ),
             weak=True,
         )
@@ -140,6 +144,18 @@ def board_defines(board: Board) -> tuple[str, ...]:
         f"-DEMU_DCACHE_LINE_BYTES={chip.dcache.line_bytes}",
         f"-DEMU_HAS_FPU={int(chip.fpu != 'none')}",
     )
+
+
+def _handlers_define(board: Board) -> str:
+    """The vectors of external interrupts: a macro of one entry a line, named or not."""
+    interrupts = board.chip.interrupts
+    names = dict(interrupts.handlers)
+    count = max(interrupts.lines_count, max(names, default=-1) + 1)
+    entries = (
+        f"NAMED({line},{names[line]}_IRQHandler)" if line in names else f"UNNAMED({line})"
+        for line in range(count)
+    )
+    return f"-DEMU_INTERRUPTS(NAMED,UNNAMED)={' '.join(entries)}"
 
 
 def path_flags(toolchain: Toolchain, root: Path) -> tuple[str, ...]:

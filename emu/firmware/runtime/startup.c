@@ -1,4 +1,5 @@
-/* Reset, the vector table and the handlers that a program did not write.
+/* Reset, the vector table and the handlers that a program did not write. A program's function named
+ * as CMSIS has it (SysTick_Handler, USART1_IRQHandler) takes the place of the one here.
  *
  * Reset_Handler -> emu_boot: FPU on, caches on as the board says, sections copied and cleared as
  * the linker script's tables say, constructors, then exit(emu_entry()). `emu_entry` is a name that
@@ -159,11 +160,16 @@ TRAP(PendSV_Handler, 14)
 TRAP(SysTick_Handler, 15)
 TRAP(Default_Handler, 16)
 
-/* Interrupts beyond these would take code for a vector, so the table is as long as the longest of
- * the parts: 150 interrupts on STM32H743 (RM0433, chapter NVIC). */
-#define IRQS 150
+/* Of every external interrupt that the board names: its CMSIS name stands for Default_Handler until
+ * the program defines a function of that name. */
+#define DECLARE(line, name) void name(void) __attribute__((weak, alias("Default_Handler")));
+#define NOTHING(line)
+#define VECTOR(line, name) [16 + line] = name,
+#define DEFAULT_VECTOR(line) [16 + line] = Default_Handler,
 
-__attribute__((section(".emu_vectors"), used)) const handler __vectors[16 + IRQS] = {
+EMU_INTERRUPTS(DECLARE, NOTHING)
+
+__attribute__((section(".emu_vectors"), used)) const handler __vectors[] = {
     (handler)__stack_top,
     Reset_Handler,
     NMI_Handler,
@@ -180,5 +186,5 @@ __attribute__((section(".emu_vectors"), used)) const handler __vectors[16 + IRQS
     0,
     PendSV_Handler,
     SysTick_Handler,
-    [16 ... 16 + IRQS - 1] = Default_Handler,
+    EMU_INTERRUPTS(VECTOR, DEFAULT_VECTOR)
 };

@@ -170,6 +170,22 @@ def test_an_exception_handler_of_the_program_replaces_ours(
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
+def test_a_handler_with_a_cmsis_name_is_in_the_vector_of_its_interrupt(
+    toolchain: ToolchainName, board: Board, write: WriteSources
+) -> None:
+    root = write(**{"irq.c": "void TIM7_IRQHandler(void) { }\nint main(void) { return 0; }\n"})
+    image = load_elf(build([root / "irq.c"], board, BuildOptions(toolchain=toolchain)).elf)
+    handler, default = image.symbol("TIM7_IRQHandler"), image.symbol("Default_Handler")
+    assert handler is not None
+    assert default is not None
+    lines_count = board.chip.interrupts.lines_count
+    table = image.segments[0].data[16 * 4 : (16 + lines_count) * 4]
+    words = [int.from_bytes(table[at : at + 4], "little") for at in range(0, len(table), 4)]
+    assert words.pop(55) == handler.address | 1
+    assert set(words) == {default.address | 1}  # those of no name too
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_lines_are_named_relative_to_the_sources(
     toolchain: ToolchainName, h743: Board, write: WriteSources
 ) -> None:
