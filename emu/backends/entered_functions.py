@@ -36,6 +36,7 @@ def entered_functions(
             switches.append(last.address)
         if last.end is End.JUMP and last.target is not None:
             jumps.append((last.address, last.target & ~1))
+    called |= {block.address for block in ran[:1]}  # where the run began
     entries = sorted(called.intersection(starts))
     inside = _inside(ran)
     switches.sort()
