@@ -207,6 +207,10 @@ class Peripheral:
         """Registers to their reset values. Models with other state add to it."""
         self.values = {item.offset: item.reset for item in self._by_offset.values()}
 
+    def chip_reset(self) -> None:
+        """A reset of the whole chip, which some survive in part (what a battery keeps)."""
+        self.reset()
+
     def connect(self) -> None:
         """Called once when every peripheral of the chip exists: subscribe to wires here."""
 

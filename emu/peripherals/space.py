@@ -109,7 +109,7 @@ class PeripheralSpace:
         self._levels.clear()
         self._holders.clear()
         for item in self.peripherals:
-            item.reset()
+            item.chip_reset()
 
     def serial_in(self, port: str, byte: int) -> None:
         """The other side of a port puts a byte on the line."""

@@ -36,7 +36,7 @@ class IndependentWatchdog(TickingPeripheral):
 
     def tick_hz(self) -> int:
         # The watchdog keeps the LSI running whatever RCC says.
-        return self.kernel_clock_hz("lsi") or ASSUMED_LSI_HZ
+        return self.kernel_clock_hz(self.name, "lsi_forced", "lsi") or ASSUMED_LSI_HZ
 
     @property
     def _divider(self) -> int:
