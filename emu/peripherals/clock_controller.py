@@ -133,6 +133,10 @@ class ClockController(Peripheral):
         """What the registers say of SYSCLK and the buses."""
 
     @abstractmethod
+    def source_hz(self, name: str) -> int:
+        """Frequency of a source of SYSCLK as its registers stand; 0 when its output is off."""
+
+    @abstractmethod
     def kernel_inputs(self, buses: BusClocks) -> dict[str, int]:
         """Frequencies that selectors choose from, by input name; what is missing is 0."""
 
@@ -265,7 +269,7 @@ class ClockController(Peripheral):
 
     def _settle(self) -> None:
         wanted = self.wanted_source()
-        if wanted is not None and wanted != self.system_source() and self.is_ready(wanted):
+        if wanted is not None and self.is_ready(wanted) and self.source_hz(wanted):
             self._source = self.SYSTEM_SOURCES.index(wanted)
         enables = self.interrupt_enables()
         for source in self.SOURCES:
@@ -366,6 +370,12 @@ class ClockController(Peripheral):
         """Tell the clock tree what the registers say now."""
         self._settle()
         buses = self.bus_clocks()
+        if not buses.core_hz:
+            self.note_once(
+                f"The firmware stops {self.system_source()} while the core runs from it: silicon "
+                "stands still, the emulator goes on at the last clock."
+            )
+            return
         if buses != self._last_buses and not self._rules:
             self._take_over()
         self._last_buses = buses

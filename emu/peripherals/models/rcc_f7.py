@@ -159,7 +159,7 @@ class RccF7(ClockController):
 
     def bus_clocks(self) -> BusClocks:
         configuration = self.get(CFGR)
-        sysclk_hz = self._source_hz(self.system_source())
+        sysclk_hz = self.source_hz(self.system_source())
         ahb_hz = sysclk_hz // ahb_divider(configuration >> 4 & 0xF)
         dividers = [
             ("apb1", apb_divider(configuration >> 10 & 7)),
@@ -204,7 +204,7 @@ class RccF7(ClockController):
         inputs["rtc"] = self.rtc_hz(hse_hz // prescaler if prescaler > 1 else 0)
         return inputs
 
-    def _source_hz(self, name: str) -> int:
+    def source_hz(self, name: str) -> int:
         if name == "hsi":
             return HSI_HZ
         if name == "hse":

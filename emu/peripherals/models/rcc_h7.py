@@ -215,7 +215,7 @@ class RccH7(ClockController):
 
     def bus_clocks(self) -> BusClocks:
         domain1, domain2 = self.get(D1CFGR), self.get(D2CFGR)
-        sysclk_hz = self._source_hz(self.system_source())
+        sysclk_hz = self.source_hz(self.system_source())
         core_hz = sysclk_hz // ahb_divider(domain1 >> 8 & 0xF)
         bus_ratio = ahb_divider(domain1 & 0xF)
         ahb_hz = core_hz // bus_ratio
@@ -266,7 +266,7 @@ class RccH7(ClockController):
     def _hsi_hz(self) -> int:
         return HSI_HZ >> (self.get(CR) >> 3 & 3)
 
-    def _source_hz(self, name: str) -> int:
+    def source_hz(self, name: str) -> int:
         if name == "pll1":
             return self._pll_output_hz(1, "p")
         return {"hsi": self._hsi_hz(), "csi": CSI_HZ}.get(name) or self.crystal_hz(name)
@@ -283,7 +283,7 @@ class RccH7(ClockController):
             return 0
         dividers = self.get(PLL1DIVR + 8 * place)
         return pll_hz(
-            self._source_hz(feed),
+            self.source_hz(feed),
             self._input_divider(name),
             (dividers & 0x1FF) + 1,
             self._fractions[place] if configuration & 1 << 4 * place else 0,
