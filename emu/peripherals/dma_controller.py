@@ -127,6 +127,7 @@ class DmaController(Peripheral):
         super().reset()
         for channel in self.channels:
             channel.stop()
+            self.set_irq(f"{self.CHANNEL_WORD}{channel.index}", False)
         self.channels = [Channel(index) for index in range(self.CHANNELS_COUNT)]
         self._waiting: set[int] = set()
         self._service: Event | None = None
@@ -297,7 +298,7 @@ class DmaController(Peripheral):
         if transfer is None:
             return
         try:
-            if not (items_count > 1 and self._move_block(channel, transfer, items_count)):
+            if transfer.on_request or not self._move_block(channel, transfer, items_count):
                 for _ in range(items_count):
                     self._move_item(channel, transfer)
             channel.remaining_count -= items_count

@@ -42,6 +42,12 @@ class Dmamux(Peripheral):
             Register("RGCFR", RGCFR, writable=0),
         )
 
+    def reset(self) -> None:
+        super().reset()
+        for listener in self._listeners:
+            for channel in range(self.channels_count):
+                listener(channel)
+
     def request_signal(self, channel: int) -> str | None:
         """The wire that a channel was given by its DMAREQ_ID; None for none."""
         found = self.settings.get(f"request{self.get(4 * channel) & DMAREQ_ID}")

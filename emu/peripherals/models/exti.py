@@ -90,6 +90,12 @@ class Exti(Peripheral):
             return Register(name, offset, writable=0, clear_by_one=edges)
         return Register(name, offset, writable=0xFFFFFFFF if kind == "EMR" else edges)
 
+    def reset(self) -> None:
+        was_pending = bool(self.values) and bool(self._bits("PR", 0))
+        super().reset()
+        if was_pending:
+            self._drive()
+
     def connect(self) -> None:
         for line in range(PIN_LINES_COUNT):
             for port in PORTS:

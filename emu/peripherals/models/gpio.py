@@ -60,6 +60,9 @@ class Gpio(Peripheral):
         self._lock_step = 0
         self._locked = 0
         self._configure()
+        # All wires, as a reset of the chip has let them go.
+        for pin in range(PINS_COUNT):
+            self.around.set_signal(f"{self.name}.{pin}", bool(self._levels >> pin & 1))
 
     def connect(self) -> None:
         for pin in range(PINS_COUNT):

@@ -81,8 +81,8 @@ class Usart(Peripheral):
 
     assumed: the other side speaks at the port's own baud rate and format, so there are no framing,
     noise or parity errors, and automatic baud rate detection keeps BRR; it waits while the
-    receiver is off, so that a script loses nothing to a firmware that is still booting; CTS is
-    always asserted; TEACK and REACK follow TE and RE at once.
+    receiver is off or reset, so that a script loses nothing to a firmware that is still booting;
+    CTS is always asserted; TEACK and REACK follow TE and RE at once.
     """
 
     REGISTERS = tuple(
@@ -94,6 +94,12 @@ class Usart(Peripheral):
 
     def __init__(self, place: MappedPeripheral, around: Surroundings) -> None:
         self._tx_request, self._rx_request = f"{place.name}_tx", f"{place.name}_rx"
+        self._wire: deque[int] = deque()  # bytes that the other side has still to send
+        self._receiving: int | None = None
+        self._sent, self._received, self._idle, self._timeout = (Moment() for _ in range(4))
+        self._moments = (self._sent, self._received, self._idle, self._timeout)
+        self._event: Event | None = None
+        self._irq_level = False
         super().__init__(place, around)
 
     def registers(self) -> Iterable[Register]:
@@ -105,14 +111,17 @@ class Usart(Peripheral):
 
     def reset(self) -> None:
         super().reset()
-        self._wire: deque[int] = deque()  # bytes that the other side has still to send
-        self._event: Event | None = None
-        self._irq_level = False
+        self._put_back_frame()
+        if self._event is not None:
+            self._event.cancel()
         self._bit_cycles: Fraction | None = None
         self._frame_cycles = NEVER
-        self._sent, self._received, self._idle, self._timeout = (Moment() for _ in range(4))
-        self._moments = (self._sent, self._received, self._idle, self._timeout)
         self._stop()
+        if self._irq_level:
+            self._irq_level = False
+            self.set_irq("global", False)
+        self.around.set_signal(self._tx_request, False)
+        self.around.set_signal(self._rx_request, False)
 
     def connect(self) -> None:
         self.around.on_serial_in(self.name, self._hear)
@@ -123,7 +132,7 @@ class Usart(Peripheral):
         self._waiting: deque[int] = deque()  # TDR or TXFIFO
         self._shifting: int | None = None
         self._arrived: deque[int] = deque()  # RDR and RXFIFO
-        self._receiving: int | None = None
+        self._receiving = None
         self._idle_is_armed = False
         for moment in self._moments:
             moment.clear()

@@ -185,3 +185,11 @@ def test_registers_after_reset() -> None:
         bench.write("exti", 0x0C + 0x20 * bank, 0x1234)
         assert bench.read("exti", 0x0C + 0x20 * bank) == 0x1234
     assert bench["exti"].unknown == {}
+
+
+def test_a_reset_drops_what_is_pending() -> None:
+    bench = controller(F7)
+    bench.write("exti", F7.imr, 1)
+    bench.write("exti", F7.swier, 1)
+    bench["exti"].reset()
+    assert not bench.interrupts[IRQS["line0"]]

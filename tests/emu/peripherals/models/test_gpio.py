@@ -157,3 +157,13 @@ def test_inputs_outlive_a_reset_of_the_chip() -> None:
     bench.space.reset()
     assert bench.read("gpioc", MODER) == INPUT
     assert bench.read("gpioc", IDR) == 1
+
+
+def test_a_reset_by_rcc_lets_outputs_go() -> None:
+    bench = ports()
+    bench.write("gpioc", MODER, OUTPUT)
+    bench.write("gpioc", ODR, 1)
+    bench["gpioc"].reset()
+    assert not bench.space.signal("gpioc.0")
+    bench.space.reset()
+    assert bench.space.signal("gpioa.13")  # its pull-up

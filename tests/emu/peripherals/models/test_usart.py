@@ -592,14 +592,22 @@ def test_other_modes_are_said_to_be_asynchronous() -> None:
     ]
 
 
-def test_a_reset_of_the_chip_leaves_nothing() -> None:
-    bench = started()
-    bench.write("usart1", TDR, 1)
+def test_a_reset_stops_the_port_and_the_other_side_waits() -> None:
+    bench = started(RXNEIE, cr3=DMAT)
     hear(bench, b"abc")
-    bench.space.reset()
+    bench.run(FRAME)
+    bench.write("usart1", TDR, 1)
+    assert bench.interrupts[IRQ]
+    bench["usart1"].reset()  # as RCC does it
+    assert not bench.interrupts[IRQ]
+    assert not bench.space.signal("usart1_tx")
     bench.run(10 * FRAME)
     assert isr(bench) == 0x020000C0
     assert sent(bench) == b""
+    bench.write("usart1", BRR, DIVIDER)
+    bench.write("usart1", CR1, UE | RE)
+    bench.run(FRAME)
+    assert bench.read("usart1", RDR) == ord("b")
 
 
 # Laws
