@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from emu.board import Board, MappedPeripheral
 from emu.boardfile import load_board
@@ -14,13 +15,16 @@ from emu.peripherals.peripheral import Peripheral
 from emu.peripherals.space import PeripheralSpace
 
 
+_load_board = cache(load_board)  # a law makes hundreds of benches
+
+
 class Bench:
     """Peripherals of a board (or a few given ones), 256 KiB of RAM at 0x2000_0000."""
 
     RAM, RAM_BYTES = 0x20000000, 256 * 1024
 
     def __init__(self, board: str | Board, places: list[MappedPeripheral] | None = None) -> None:
-        loaded = load_board(board) if isinstance(board, str) else board
+        loaded = _load_board(board) if isinstance(board, str) else board
         if places is not None:
             loaded = replace(loaded, chip=replace(loaded.chip, peripherals=tuple(places)))
         self.board = loaded
