@@ -71,6 +71,8 @@ def run_mutant(mutant: Mutant, number: int, folder: Path) -> Result:
             offence = f"exit code {code} for outcome {written['outcome']}"
     elif code != 2:
         offence = f"exit code {code} without a report"
+    elif "mutant" not in err and "--base" not in err:
+        offence = "refused, but not for its image: " + " ".join(err.split())[:300]
     if "defect of emu" in err or "Traceback" in err:
         offence = "defect: " + " ".join(err.split())[:300]
     elif code != 0 and not re.search(r"^emu: .*\S", err, re.MULTILINE):

@@ -26,7 +26,8 @@ def with_found_functions(image: Image, execution: Execution) -> Image:
     ordered = sorted(starts)
     symbols = []
     row = 0
-    for start, following in zip(ordered, [*ordered[1:], 1 << 32], strict=True):
+    for number, start in enumerate(ordered, start=1):
+        following = ordered[number] if number < len(ordered) else 1 << 32
         end = start
         while row < len(ends) and ends[row] <= following:
             end = max(end, ends[row])

@@ -49,6 +49,10 @@ def test_code_before_the_first_function_has_no_name() -> None:
     assert image.function_at(0x100) is None
 
 
+def test_a_run_that_entered_nothing_has_no_functions() -> None:
+    assert found((), (0x100, 2)) == []
+
+
 def test_what_has_names_keeps_them() -> None:
     execution = execution_of((0x200,), (0x200, 2))
     assert with_found_functions(NAMED, execution) is NAMED
