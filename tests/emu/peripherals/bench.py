@@ -14,7 +14,6 @@ from emu.peripherals.clock_tree import ClockTree
 from emu.peripherals.peripheral import Peripheral
 from emu.peripherals.space import PeripheralSpace
 
-
 _load_board = cache(load_board)  # a law makes hundreds of benches
 
 

@@ -138,6 +138,40 @@ def test_dmamux_names_its_requests_and_keeps_its_other_registers() -> None:
     assert mux.unknown == {}
 
 
+# The shipped boards
+
+
+def test_f746_connects_port_and_stream_as_its_manual_has_them() -> None:
+    bench = Bench("f746")
+    bench.write("usart1", usart.BRR, DIVIDER)
+    bench.write("usart1", usart.CR1, usart.UE | usart.TE | usart.TCIE)
+    bench.write("usart1", usart.CR3, usart.DMAT)
+    bench.ram[0x1000:0x1003] = b"F7\n"
+    to_port = dma.MEMORY_TO_PERIPHERAL << dma.DIR_SHIFT | dma.TCIE
+    start_stream(bench, TX_STREAM, to_port, TDR, 3)
+    bench.run(10**5)
+    assert bytes(bench.output["usart1"]) == b"F7\n"
+    assert bench.interrupts[UART_IRQ]
+    assert bench.interrupts[DMA_TX_IRQ]
+
+
+def test_h743_tells_that_dma_cannot_reach_dtcm() -> None:
+    """The classic of a port from F7 to H7: a buffer where the linker puts data by default."""
+    bench = Bench("h743")
+    bench.write("usart1", usart.BRR, DIVIDER)
+    bench.write("usart1", usart.CR1, usart.UE | usart.TE)
+    bench.write("usart1", usart.CR3, usart.DMAT)
+    bench.write("dmamux1", 4 * (8 + TX_STREAM), 42)
+    to_port = dma.MEMORY_TO_PERIPHERAL << dma.DIR_SHIFT | dma.TEIE
+    start_stream(bench, TX_STREAM, to_port, TDR, 3)
+    bench.run(10**5)
+    assert bench.interrupts[DMA_TX_IRQ]
+    assert [note for note in bench.notes if "DMA" in note] == [
+        "DMA2 stream 7 reads DTCM (0x20001000), which it cannot reach on this part: it stopped "
+        "with a transfer error."
+    ]
+
+
 # BDMA
 
 LPUART = MappedPeripheral(
