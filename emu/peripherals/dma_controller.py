@@ -22,7 +22,7 @@ from emu.peripherals.peripheral import BusError, Peripheral, Surroundings
 from emu.peripherals.schedule import Event
 
 # assumed: request, arbitration, a read and a write take four AHB clocks an item; a copy from memory
-# to memory, whose reads and writes overlap in the FIFO, two. AN4031 gives ranges, not one figure.
+# to memory, whose reads and writes overlap in the FIFO, two. No figure was seen in print.
 REQUEST_ITEM_TICKS = 4
 MEMORY_ITEM_TICKS = 2
 PERIPHERALS = range(0x40000000, 0x60000000)
