@@ -49,7 +49,7 @@ def fit(image: Image, board: Board) -> Image:
             for section in image.sections
             if not any(part.address <= section.load_address < part.end for part in left_out)
         ),
-        notes=(*image.notes, *notes, *_core_notes(image, board)),
+        notes=(*image.notes, *notes, *_memory_notes(image, board), *_core_notes(image, board)),
     )
 
 
@@ -114,6 +114,16 @@ def _nearest(address: int, board: Board) -> Region | None:
     return min(memories, key=distance, default=None)
 
 
+def _memory_notes(image: Image, board: Board) -> list[str]:
+    """Sections that nothing loads, such as zeroed data, where the board has no memory."""
+    return [
+        f"Section {section.name}, {format_bytes(section.size_bytes)} at {section.address:#010x}, "
+        f"is in no memory of board '{board.name}': touching it is a fault."
+        for section in image.sections
+        if section.kind == "bss" and board.chip.region_at(section.address) is None
+    ]
+
+
 def _core_notes(image: Image, board: Board) -> list[str]:
     """What the image was built for, where a Cortex-M7 or this chip differs from it."""
     built = image.attributes
@@ -126,7 +136,7 @@ def _core_notes(image: Image, board: Board) -> list[str]:
             f"Built for Armv8-M{name}: instructions that a Cortex-M7 lacks are undefined here and "
             "end in a UsageFault."
         )
-    elif built.cpu_name and built.cpu_name.lower() != board.chip.core:
+    elif built.cpu_name.lower().startswith("cortex-") and built.cpu_name.lower() != board.chip.core:
         notes.append(f"Built for {built.cpu_name}: the cycles are those of a Cortex-M7 running it.")
     fpu = board.chip.fpu
     if (built.uses_fpu and fpu == "none") or (built.uses_double_registers and fpu == "single"):

@@ -136,5 +136,23 @@ def _table(address: int, board: Board, read: Read) -> VectorTable | str:
 def _refusal(image: Image, board: Board, address: int, problem: str) -> str:
     where = f"{image.path}: on board '{board.name}' the vector table at {address:#010x} {problem}."
     hint = "Was it linked for another part, or does the table lie elsewhere (--base ADDR)?"
+    if (base := _likely_base(image)) is not None and board.chip.region_at(base) is not None:
+        hint = f"It looks linked for another address: --base {base:#010x}?"
     entry = " Or start at a function: --entry SYMBOL." if image.symbols else ""
     return f"{where} {hint}{entry}"
+
+
+def _likely_base(image: Image) -> int | None:
+    """Where a raw image would have to lie to hold its own reset handler: the roundest address."""
+    (*_, segment) = image.segments
+    reset = int.from_bytes(segment.data[4:8], "little")
+    if image.format != "raw" or segment.address <= reset < segment.end or not reset & 1:
+        return None
+    if reset in (_ERASED, _EMPTY) or reset < len(segment.data):
+        return None
+    lowest = reset - len(segment.data) + 1
+    # Clearing low bits for as long as the result is not below `lowest` leaves the roundest one.
+    base = reset
+    while base & (base - 1) >= lowest:
+        base &= base - 1
+    return base

@@ -57,13 +57,14 @@ def attributes(values: dict[int, int | str], vendor: bytes = b"aeabi\0") -> byte
 
 @dataclass(frozen=True)
 class Part:
-    """A section with a segment of its own."""
+    """A section with a segment of its own; with `size_bytes` and no data, zeroed memory."""
 
     name: str
     address: int
     data: bytes
     load_address: int | None = None
     flags: int = 6  # allocated, executable
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,12 @@ class ElfFile:
         at = 52 + 32 * len(self.parts)
         names = b"\0"
 
-        def add(name: str, kind: int, flags: int, address: int, data: bytes, **more: int) -> None:
+        def add(
+            name: str, kind: int, flags: int, address: int, data: bytes, takes: int = 0, **more: int
+        ) -> None:
             nonlocal content, names
-            place = (len(names), kind, flags, address, at + len(content), len(data))
+            size_bytes = max(len(data), takes)
+            place = (len(names), kind, flags, address, at + len(content), size_bytes)
             extra = (more.get("link", 0), more.get("info", 0), 1, more.get("entry_bytes", 0))
             headers.append(struct.pack("<10I", *place, *extra))
             names += name.encode() + b"\0"
@@ -93,10 +97,11 @@ class ElfFile:
         for part in self.parts:
             load = part.address if part.load_address is None else part.load_address
             size = len(part.data)
+            takes = max(size, part.size_bytes)
             segments += struct.pack(
-                "<8I", 1, at + len(content), part.address, load, size, size, 7, 4
+                "<8I", 1, at + len(content), part.address, load, size, takes, 7, 4
             )
-            add(part.name, 1, part.flags, part.address, part.data)
+            add(part.name, 1 if size else 8, part.flags, part.address, part.data, takes)
         if self.attributes is not None:
             add(".ARM.attributes", 0x7000_0003, 0, 0, self.attributes)
         if self.symbols:

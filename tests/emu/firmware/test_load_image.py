@@ -156,11 +156,12 @@ def test_a_raw_image_outside_the_board_is_asked_for_its_base(tmp_path: Path, f74
     [
         (CORTEX_M7, None),
         ({5: "Cortex-M4", 6: 13, 7: ord("M")}, "Built for Cortex-M4: the cycles are those of"),
+        ({5: "7E-M", 6: 13, 7: ord("M")}, None),
         ({5: "Cortex-M33", 6: 17, 7: ord("M")}, r"Built for Armv8-M \(Cortex-M33\)"),
         ({**CORTEX_M7, 10: 8}, "double-precision .* UsageFault. Compile with -mfpu=fpv5-sp-d16"),
         ({**CORTEX_M7, 10: 8, 27: 1}, None),
     ],
-    ids=["cortex_m7", "cortex_m4", "cortex_m33", "double", "single"],
+    ids=["cortex_m7", "cortex_m4", "architecture_alone", "cortex_m33", "double", "single"],
 )
 def test_what_another_core_lacks_is_noted(
     values: dict[int, int | str], note: str | None, tmp_path: Path, f746: Board
@@ -172,6 +173,12 @@ def test_what_another_core_lacks_is_noted(
     else:
         (told,) = notes
         assert re.search(note, told)
+
+
+def test_zeroed_data_outside_the_board_is_noted(tmp_path: Path, f746: Board) -> None:
+    sdram = Part(".sdram_bss", 0xC200_0000, b"", size_bytes=4096)
+    image = loaded(tmp_path, ElfFile([Part(".text", FLASH, vector_table()), sdram]), f746)
+    assert any("Section .sdram_bss, 4 KiB at 0xc2000000" in note for note in image.notes)
 
 
 def test_double_precision_is_fine_where_the_chip_has_it(tmp_path: Path) -> None:

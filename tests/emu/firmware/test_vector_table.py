@@ -154,7 +154,7 @@ def test_a_stack_may_begin_at_either_end_of_ram(top: int, f746: Board) -> None:
     ],
 )
 def test_a_table_that_points_nowhere_is_refused(table: bytes, sentence: str, f746: Board) -> None:
-    with pytest.raises(ImageError, match=f"{sentence}.*(another part|--base ADDR)"):
+    with pytest.raises(ImageError, match=f"{sentence}.*(another part|--base )"):
         found(raw((FLASH, table), base=FLASH), f746)
 
 
@@ -170,3 +170,11 @@ def test_a_named_table_is_not_replaced_by_another(f746: Board) -> None:
     )
     with pytest.raises(ImageError, match="stack pointer 0x24080000"):
         found(image, f746)
+
+
+@pytest.mark.parametrize(
+    ("reset", "base"), [(0x0802_0041, 0x0802_0000), (0x0800_8031, 0x0800_8000)]
+)
+def test_a_raw_image_says_where_it_looks_linked_for(reset: int, base: int, f746: Board) -> None:
+    with pytest.raises(ImageError, match=f"linked for another address: --base {base:#010x}"):
+        found(raw((FLASH, vector_table(reset=reset)), base=FLASH), f746)
