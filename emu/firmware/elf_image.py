@@ -113,6 +113,10 @@ def _check_identity(data: bytes, path: Path) -> None:
     counts = struct.unpack_from("<H", data, 44)[0], struct.unpack_from("<H", data, 48)[0]
     if max(counts) > _MAX_HEADERS_COUNT:
         refuse(f"is a damaged ELF file: it claims {max(counts)} headers.")
+    programs_at, sections_at = struct.unpack_from("<II", data, 28)
+    ends = (programs_at + 32 * counts[0], sections_at + 40 * counts[1])
+    if (counts[0] and ends[0] > len(data)) or (counts[1] and ends[1] > len(data)):
+        refuse(f"is cut short: it has {len(data)} bytes and needs {max(ends)}. Copy it again.")
 
 
 def _read(data: bytes, path: Path) -> Image:

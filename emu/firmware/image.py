@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -243,12 +243,3 @@ class _Stretches:
             return np.full(len(addresses), -1, np.int64)
         rows = np.searchsorted(self._starts_array, addresses, side="right") - 1
         return np.where(rows >= 0, self._owners_array[np.maximum(rows, 0)], -1)
-
-
-def __getattr__(name: str) -> Any:
-    # Until every importer names emu.firmware.elf_image.
-    if name in ("load_elf", "parse_elf"):
-        from emu.firmware import elf_image
-
-        return getattr(elf_image, name)
-    raise AttributeError(name)

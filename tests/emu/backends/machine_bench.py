@@ -13,7 +13,8 @@ from emu.backends.unicorn_machine import UnicornMachine
 from emu.board import Board
 from emu.boardfile import load_board
 from emu.firmware.build import BuildOptions, build
-from emu.firmware.image import Image, load_elf
+from emu.firmware.elf_image import load_elf
+from emu.firmware.image import Image
 
 HEAD = """\
 #include <stdint.h>
