@@ -19,6 +19,7 @@ from emu.firmware.image import Image, Section, SectionKind, Segment, Symbol, Sym
 _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_LOADED_BYTES = 64 * 1024**2
 _MAX_HEADERS_COUNT = 4096
+_MAX_SYMBOLS_COUNT = 1_000_000
 
 _EM_ARM, _EF_ARM_BE8 = 40, 0x0080_0000
 _MACHINES = {
@@ -254,6 +255,8 @@ def _symbols(elf: ELFFile, data: bytes, path: Path) -> tuple[Symbol, ...]:
         )
     names = data[names_start:names_end]
     count = (end - start) // _SYMBOL_DTYPE.itemsize
+    if count > _MAX_SYMBOLS_COUNT:
+        raise ImageError(f"{path} has {count:,} symbols, more than any firmware. Strip it.")
     rows = np.frombuffer(data, _SYMBOL_DTYPE, count, start)
     alloc = {
         number: (item.name, item["sh_addr"], item["sh_addr"] + item["sh_size"])

@@ -19,6 +19,7 @@ from emu.errors import ImageError
 _DATA, _END, _UPPER_SEGMENT, _START_SEGMENT, _UPPER_LINEAR, _START_LINEAR = range(6)
 _FIXED_BYTES = {_END: 0, _UPPER_SEGMENT: 2, _START_SEGMENT: 4, _UPPER_LINEAR: 2, _START_LINEAR: 4}
 _SHORTEST_BYTES = 5  # length, two of address, type, checksum
+_MAX_BLOCKS_COUNT = 10_000
 _ADDRESS_SPACE_BYTES = 1 << 32
 _BLANK = b" \t\r\n\x1a"  # 0x1a ends text files of old DOS tools
 
@@ -151,6 +152,10 @@ def _joined(written: list[_Record], path: Path) -> tuple[HexBlock, ...]:
             first = min(piece.line for piece in pieces)
             blocks.append(HexBlock(pieces[0].address, data, first))
             pieces.clear()
+        if len(blocks) > _MAX_BLOCKS_COUNT:
+            raise ImageError(
+                f"{path} is scattered over more than {_MAX_BLOCKS_COUNT:,} places: no program is."
+            )
 
     end = -1
     for record in sorted(written, key=lambda item: (item.address, item.line)):

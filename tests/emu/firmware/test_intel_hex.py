@@ -124,6 +124,11 @@ def test_harmless_oddities_are_accepted(text: str) -> None:
             "app.hex:4: .* behind the end-of-file record of line 3",
             id="two_files",
         ),
+        pytest.param(
+            UPPER + "".join(record(0, 2 * at, b"x") for at in range(10_002)) + END_OF_FILE,
+            "more than 10,000 places",
+            id="scattered",
+        ),
         pytest.param(END_OF_FILE, "holds no data", id="nothing"),
         pytest.param(b":\xff\xfe\n", "app.hex:1: ", id="no_text"),
     ],
