@@ -68,7 +68,11 @@ def run(
     ] = None,
     entry: Annotated[
         str | None,
-        typer.Option(metavar="SYMBOL", help="Call this function instead of main (C) or reset."),
+        typer.Option(
+            metavar="SYMBOL",
+            help="Call this function instead of main (C) or reset; an address in programs "
+            "without symbols.",
+        ),
     ] = None,
     base: Annotated[
         str | None,
@@ -82,7 +86,8 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="SYMBOL[,...]",
-            help="Measure calls of these functions apart: first (cold), later (warm), stack.",
+            help="Measure calls of these functions apart: first (cold), later (warm), stack. "
+            "By name, or by address where there are no names.",
         ),
     ] = None,
     from_: Annotated[
