@@ -28,9 +28,9 @@ from emu.peripherals.flash_interface import FlashInterface
 from emu.peripherals.peripheral import Peripheral, Register, Surroundings
 from emu.peripherals.power_control import PowerControl
 
-LSE_START_UP_US = 100_000
-"""assumed: the crystals of ST's boards start well within the datasheets' typical 2 s, which would
-only make every boot longer; `lse_start_up_us` in a chip's settings changes it."""
+LSE_START_UP_US = 2_000
+"""assumed: as HSE. The datasheets' typical time is 2 s, which firmware would spend polling LSERDY
+at every boot, at the emulator's expense. `lse_start_up_us` in a chip's settings changes it."""
 
 BDRST = 1 << 16
 RTCEN = 1 << 15

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from emu.board import MappedPeripheral
 from emu.peripherals.peripheral import Peripheral, Surroundings
+from emu.peripherals.time_base import FEMTOSECONDS
 
 KEYS = (0x45670123, 0xCDEF89AB)  # RM0385 and RM0433, unlock sequence
 OPTION_KEYS = (0x08192A3B, 0x4C5D6E7F)
@@ -89,6 +90,18 @@ class FlashInterface(Peripheral):
             Whether it was taken as programming; when not, status flags say why.
         """
         raise NotImplementedError
+
+    def busy_fs(self, address: int) -> int:
+        """How long the bank that holds `address` still programs or erases; 0 when it rests."""
+        raise NotImplementedError
+
+    def read_stall_cycles(self, address: int) -> int:
+        """Core cycles that silicon holds a fetch or a load from `address` up, as its bank is busy.
+
+        The machine asks after a store that started something: a program in that bank does not
+        poll BSY, it stands still.
+        """
+        return -(-self.busy_fs(address) * self.around.clocks.hz("core") // FEMTOSECONDS)
 
     def publish(self) -> None:
         """Tell the clock tree what ACR says, now and at each change.

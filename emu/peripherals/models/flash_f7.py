@@ -75,6 +75,9 @@ class FlashF7(FlashInterface):
     def after_clock_change(self) -> None:
         self._busy.rearm()
 
+    def busy_fs(self, address: int) -> int:  # noqa: ARG002 - there is one bank
+        return self._busy.remaining_fs
+
     # Programming
 
     def write_flash(self, address: int, value: int, size_bytes: int) -> bool:

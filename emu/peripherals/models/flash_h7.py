@@ -137,13 +137,16 @@ class FlashH7(FlashInterface):
             bank.busy.rearm()
         self._options_busy.rearm()
 
+    def busy_fs(self, address: int) -> int:
+        bank = self._bank_at(address)
+        return 0 if bank is None else bank.busy.remaining_fs
+
     # Programming
 
     def write_flash(self, address: int, value: int, size_bytes: int) -> bool:
-        number = (address - START) // BANK_BYTES
-        if not 0 <= number < len(self._banks):
+        bank = self._bank_at(address)
+        if bank is None:
             return False
-        bank = self._banks[number]
         if not bank.lock.is_open or not self.get(bank.register(CR1)) & _PG:
             self._fail(bank, _PGSERR)
             return False
@@ -163,6 +166,10 @@ class FlashH7(FlashInterface):
         if len(bank.data) == WORD_BYTES:
             self._program(bank)
         return True
+
+    def _bank_at(self, address: int) -> Bank | None:
+        number = (address - START) // BANK_BYTES
+        return self._banks[number] if 0 <= number < len(self._banks) else None
 
     def _program(self, bank: Bank) -> None:
         assert bank.word is not None, "the buffer has data"

@@ -151,6 +151,16 @@ def test_a_sector_is_erased_and_its_neighbours_are_not(number: int) -> None:
         assert at(bench, edge) == (0xFFFFFFFF if erased else 0)
 
 
+def test_code_in_flash_stands_still_while_it_is_erased() -> None:
+    bench = unlocked(SER | 7 << 3 | WORD)
+    assert bench.flash_interface.read_stall_cycles(START) == 0
+    bench.modify("flash", CR, 0, STRT)
+    assert bench.flash_interface.read_stall_cycles(START) == 16_000_000  # 1 s of HSI
+    bench.run(16_000_000)
+    assert bench.flash_interface.read_stall_cycles(START) == 0
+    assert bench.read("flash", SR) == 0
+
+
 def test_mass_erase() -> None:
     bench = unlocked(PG | WORD)
     for sector in FlashF7.SECTORS:

@@ -155,6 +155,12 @@ def test_a_bank_and_both_banks_are_erased() -> None:
     assert words(bench, BANKS[1], 1) == [0xFFFFFFFF]
 
 
+def test_only_the_bank_that_is_erased_holds_code_up() -> None:
+    bench = unlocked(1, X64 | SER | START)
+    assert bench.flash_interface.read_stall_cycles(BANKS[0]) == 0
+    assert bench.flash_interface.read_stall_cycles(BANKS[1]) == 64_000_000  # 1 s of HSI
+
+
 def test_end_of_operation_interrupt() -> None:
     bench = unlocked(1, PG | X64 | EOP)
     store(bench, BANKS[1], [0] * 8)

@@ -267,7 +267,7 @@ def test_the_backup_domain_is_closed_until_dbp() -> None:
     assert "DBP" in bench.notes[0]
     bench.modify("pwr", PWR_CR1, 0, 1 << 8)
     bench.write("rcc", BDCR, 1)
-    bench.wait("rcc", BDCR, 2, 2, within_us=2_000_000)
+    bench.wait("rcc", BDCR, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_a_reset_returns_to_hsi_and_keeps_the_backup_domain() -> None:
     system_clock_config(bench, pll(25, 432, 2, 9, from_hse=True))
     bench.modify("pwr", PWR_CR1, 0, 1 << 8)
     bench.write("rcc", BDCR, 1)
-    bench.wait("rcc", BDCR, 2, 2, within_us=2_000_000)
+    bench.wait("rcc", BDCR, 2, 2)
     bench.space.reset()
     assert bench.hz(*TREE) == mhz(*[16] * 7)
     assert bench.space.clocks.flash_wait_states == 0
