@@ -1,0 +1,16 @@
+/* The serial line: received by interrupt into a ring, sent by polling. */
+#ifndef SERIAL_RUNNER_SERIAL_H
+#define SERIAL_RUNNER_SERIAL_H
+
+#define SERIAL_BAUD 115200u
+
+void serial_start(void);
+
+/* Sleep until a byte was received, and take it. */
+char serial_read(void);
+
+/* Print, and return when the last bit has left the chip: what is measured after a line of output
+ * begins when that line has ended for whoever reads it. */
+void serial_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
