@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import unicorn
 
 from emu.backends.code_store import CodeStore, StoredBlock
+from emu.backends.core_state import CoreState
 from emu.backends.layout import TICKS, Word
-from emu.backends.register_access import REGISTER_IDS
 
 
 class AccessClock:
@@ -19,10 +18,12 @@ class AccessClock:
     block execution is the n-th of them.
     """
 
-    def __init__(self, uc: unicorn.Uc, machine: npt.NDArray[np.int64], store: CodeStore) -> None:
-        self._uc, self._machine, self._store = uc, machine, store
+    def __init__(self, core: CoreState, machine: npt.NDArray[np.int64], store: CodeStore) -> None:
+        self._core, self._machine, self._store = core, machine, store
         self._entered = (-1, -1, -1)
         self._accesses = 0
+        self._details: dict[int, npt.NDArray[np.int32]] = {}
+        self._generation = 0
 
     def cycles(self) -> int:
         """Modelled cycles up to and including the present block; instructions without timing."""
@@ -44,8 +45,24 @@ class AccessClock:
         if not rows:
             return now
         row = rows[min(self._accesses, len(rows) - 1)]
-        detail = self._store.detail(int(self._machine[Word.TRANSITION]))
-        return now - int(detail[-1, 0] - detail[row, 0])
+        return now - self._issues_before_end(row)
+
+    def cycles_of_row(self, row: int) -> int:
+        """Modelled cycles when an instruction of the block that was entered last issues."""
+        if int(self._machine[Word.PREVIOUS]) < 0 or self._machine[Word.MODE] == 0:
+            return self.cycles()
+        return self.cycles() - self._issues_before_end(row)
+
+    def _issues_before_end(self, row: int) -> int:
+        """How many cycles before the end of the present block its `row` issues."""
+        if self._generation != self._store.generation:
+            self._details.clear()
+            self._generation = self._store.generation
+        transition = int(self._machine[Word.TRANSITION])
+        detail = self._details.get(transition)
+        if detail is None:
+            detail = self._details[transition] = self._store.detail(transition)
+        return int(detail[-1, 0] - detail[row, 0]) if row < len(detail) else 0
 
     def _may_access(self, stored: StoredBlock, row: int, address: int) -> bool:
         memory = stored.instructions[row].memory
@@ -56,5 +73,5 @@ class AccessClock:
             return offset & ~3 == address
         if memory.index >= 0 or memory.base > 14:
             return False
-        base = int(self._uc.reg_read(REGISTER_IDS[memory.base]))
+        base = self._core.get(memory.base)
         return (base + memory.displacement) & 0xFFFFFFFC == address

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from capstone import arm
 
+from emu.backends.intrinsics import get8
 from emu.backends.layout import (
     GROUP_ABSOLUTE,
     GROUP_NARROW,
@@ -22,6 +23,7 @@ from emu.backends.layout import (
     GROUP_PREDICATED,
     GROUP_VARIANT,
     NODE_COLUMNS,
+    PLACE_CACHEABLE,
     Block,
     BlockFlag,
     Clu,
@@ -148,6 +150,12 @@ def reported_accesses(instruction: Instruction) -> int:
     return memory.words
 
 
+def writes_stack_registers(instruction: Instruction) -> bool:
+    """Whether an msr chooses or sets a stack pointer; of the others masks alone matter."""
+    target = instruction.text.lower().split()[1].rstrip(",")
+    return target in ("control", "msp", "psp")
+
+
 def splits_by_eight(memory: MemoryOperand) -> bool:
     """Whether timing asks if the address is a multiple of eight, not only how banks differ."""
     return memory.is_store and memory.words > 1 and memory.words % 2 == 0
@@ -233,6 +241,7 @@ class CodeStore:
         start[0, [Tra.KEY, Tra.GUESS, Tra.OTHER]] = -1
         self.transitions.extend(start)
         machine[Word.TRANSITION_COUNT] = 1
+        self.generation = 0  # counts how often transitions were forgotten
         self.make_room()
 
     def fold(self) -> None:
@@ -259,6 +268,7 @@ class CodeStore:
         """Empty the memo tables; the pipe's present state becomes state 1."""
         machine = self._machine
         self.fold()
+        self.generation += 1
         current = self.states.data[int(machine[Word.STATE])].copy()
         self.states.data[1] = current
         machine[Word.STATE] = 1
@@ -380,19 +390,33 @@ class CodeStore:
             flags = (flags & ~(15 << 20)) | (last.uses[0][0] << 20)
         if last.name in ("tbb", "tbh"):
             flags |= BlockFlag.TABLE_BRANCH
+        if last.name == "cps":
+            flags |= BlockFlag.MASKS
+        if last.name == "msr":
+            flags |= BlockFlag.STACKS if writes_stack_registers(last) else BlockFlag.MASKS
         if last.target is not None and last.target <= last.address:
             flags |= BlockFlag.BACKWARD
         region = self._board.chip.region_at(address)
         if region is not None:
-            flags |= self._fetch_flag(region)
+            flags |= self._fetch_flag(region, address)
         return flags | (int(end) << 16)
 
-    def _fetch_flag(self, region: Region) -> int:
+    def _fetch_flag(self, region: Region, address: int) -> int:
         if region.accelerator:
             return BlockFlag.ART
         if region.bus in ("itcm", "dtcm"):
             return BlockFlag.FREE_FETCH
-        return BlockFlag.IN_CODE_CACHE if region.cacheable else 0
+        place = get8(int(self._machine[Word.ATTRIBUTES]), address >> 12)
+        return BlockFlag.IN_CODE_CACHE if place & PLACE_CACHEABLE else 0
+
+    def refresh_fetch_flags(self) -> None:
+        """The memory attributes have changed: what is fetched through the I-cache as well."""
+        for number, stored in enumerate(self.stored):
+            region = self._board.chip.region_at(stored.address)
+            if region is None:
+                continue
+            flags = int(self.blocks.data[number, Block.FLAGS]) & ~int(BlockFlag.IN_CODE_CACHE)
+            self.blocks.data[number, Block.FLAGS] = flags | self._fetch_flag(region, stored.address)
 
     def _add_nodes(self, program: AddressProgram) -> tuple[int, int]:
         rows = np.array(

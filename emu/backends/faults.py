@@ -171,3 +171,31 @@ class FaultFinder:
             what = "an exception return outside an exception"
         sentence = f"The program took {what} {self._where(pc)}, which has no handler here."
         return self._fault("exception", sentence, pc, None, path)
+
+    def unhandled(self, name: str, number: int, pc: int, path: tuple[int, ...]) -> Fault:
+        """An interrupt whose vector leads to no handler, or to one that only stops."""
+        sentence = (
+            f"The interrupt '{name}' (exception {number}) was taken, but the firmware has no "
+            "handler for it. Is its name spelt as in the vector table?"
+        )
+        return self._fault("exception", sentence, pc, None, path)
+
+    def no_fpu(self, instruction: Instruction, path: tuple[int, ...]) -> Fault:
+        """A floating-point instruction while CPACR denies the FPU."""
+        pc = instruction.address
+        sentence = (
+            f"`{instruction.text}` {self._where(pc)} needs the FPU, which this firmware has not "
+            "switched on (CPACR; UsageFault, NOCP)."
+        )
+        return self._fault("undefined_instruction", sentence, pc, None, path)
+
+    def protected(
+        self, address: int, write: bool, fetch: bool, pc: int, path: tuple[int, ...]
+    ) -> Fault:
+        """An access that the MPU forbids."""
+        verb = "runs code" if fetch else "writes" if write else "reads"
+        sentence = (
+            f"The code {self._where(pc)} {verb} at {address:#010x} ({self._place(address)}), which "
+            "the MPU forbids (MemManage)."
+        )
+        return self._fault("protected", sentence, pc, address, path)

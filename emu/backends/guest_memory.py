@@ -38,10 +38,10 @@ class GuestMemory:
     def __init__(self, board: Board) -> None:
         self._board = board
         regions = [region for region in board.chip.regions if region.kind != "device"]
-        if len(regions) > PLACE_REGION:
+        if len(regions) >= PLACE_REGION:
             raise BoardError(
                 f"Board '{board.name}' has {len(regions)} memory regions; the machine takes "
-                f"{PLACE_REGION}. Join regions that behave alike."
+                f"{PLACE_REGION - 1}. Join regions that behave alike."
             )
         by_name: dict[str, npt.NDArray[np.uint8]] = {}
         for region in sorted(regions, key=lambda r: r.alias_of is not None):
@@ -54,6 +54,7 @@ class GuestMemory:
                 by_name[region.name] = self._allocate(region)
             else:
                 by_name[region.name] = by_name[region.alias_of]
+        self._executed: set[int] = set()  # pages of RAM that code ran from
         self.stretches = tuple(Stretch(region, by_name[region.name]) for region in regions)
 
     @staticmethod
@@ -95,24 +96,51 @@ class GuestMemory:
     def allow_execution(self, uc: unicorn.Uc, address: int) -> None:
         """Give a page of RAM the right to execute. Only while the emulator stands still."""
         page = address & ~(_PAGE_BYTES - 1)
+        self._executed.add(page // _PAGE_BYTES)
         uc.mem_protect(page, _PAGE_BYTES, unicorn_const.UC_PROT_ALL)
+
+    def rights_of_page(self, page: int) -> int:
+        """The rights that a page has without an MPU."""
+        stretch = self.at(page * _PAGE_BYTES)
+        if stretch is None:
+            return 0
+        rights = int(unicorn_const.UC_PROT_READ)
+        if stretch.region.kind == "ram":
+            rights |= int(unicorn_const.UC_PROT_WRITE)
+            runs = page in self._executed
+        else:
+            runs = stretch.region.executable
+        return rights | (int(unicorn_const.UC_PROT_EXEC) if runs else 0)
+
+    def is_flash(self, address: int) -> bool:
+        stretch = self.at(address)
+        return stretch is not None and stretch.region.kind == "flash"
 
     def describe(
         self,
         attributes: npt.NDArray[np.uint8],
         rows: npt.NDArray[np.int64],
         table: TimingTable,
+        bus_ratio: int,
+        flash_wait_states: int | None,
     ) -> None:
-        """Write what the hooks need to know of each region: flags by page, costs by region."""
+        """Write what the hooks need to know of each region: flags by page, costs by region.
+
+        `flash_wait_states` is what the firmware set, None for the board's.
+        """
         board, params = self._board, table.params
+        self._describe_peripherals(attributes, rows[len(self.stretches) + 1], bus_ratio)
         for number, stretch in enumerate(self.stretches, start=1):
             region, timing, row = stretch.region, stretch.region.timing, rows[number]
-            first = (timing.wait_states + 1) * board.bus_ratio
             is_flash = region.kind == "flash"
+            wait_states = timing.wait_states
+            if is_flash and flash_wait_states is not None:
+                wait_states = flash_wait_states
+            first = (wait_states + 1) * bus_ratio
             free = region.bus in ("itcm", "dtcm") and not is_flash
             row[Reg.CACHEABLE] = int(region.cacheable)
-            row[Reg.DFILL] = _ticks(board.line_fill_cycles(region))
-            row[Reg.IFILL] = _ticks(board.code_fill_cycles(region))
+            row[Reg.DFILL] = _ticks(first + timing.line_fill_overhead_cycles)
+            row[Reg.IFILL] = _ticks(first + timing.code_fill_overhead_cycles)
             row[Reg.STORE_MISS] = _ticks(timing.store_miss_cycles)
             row[Reg.EVICTION] = _ticks(timing.eviction_cycles)
             row[Reg.UNCACHED_READ] = _ticks(first + timing.uncached_read_cycles)
@@ -129,11 +157,21 @@ class GuestMemory:
                 # fetches within the line overlap with issue. Fitted on the caches-off ratio of
                 # CoreMark on H743 (2.91 on silicon, 3.0 so). From RAM each fetch is a bus read.
                 row[Reg.FETCH_LINE] = _ticks(first if is_flash else 0)
-                row[Reg.FETCH_CHUNK] = _ticks(0 if is_flash else board.bus_ratio)
+                row[Reg.FETCH_CHUNK] = _ticks(0 if is_flash else bus_ratio)
             place = number
             place |= PLACE_FREE if free else 0
             place |= PLACE_CACHEABLE if region.cacheable else 0
             attributes[region.start >> 12 : (region.end + _PAGE_BYTES - 1) >> 12] = place
+
+    def _describe_peripherals(
+        self, attributes: npt.NDArray[np.uint8], row: npt.NDArray[np.int64], bus_ratio: int
+    ) -> None:
+        """Device memory: every access is made, and waits for its bus."""
+        timing = self._board.chip.peripheral_timing
+        first = (timing.wait_states + 1) * bus_ratio
+        row[Reg.UNCACHED_READ] = _ticks(first + timing.uncached_read_cycles)
+        row[Reg.UNCACHED_WRITE] = _ticks(timing.uncached_write_cycles)
+        attributes[0x40000:0x60000] = len(self.stretches) + 1
 
     def load(self, image: Image) -> None:
         """Put the image's bytes where they load.
@@ -159,6 +197,28 @@ class GuestMemory:
             if stretch.region.start <= address < stretch.region.end:
                 return stretch
         return None
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Put bytes into RAM; False, and nothing changed, where not all of it is RAM."""
+        stretch = self.at(address)
+        if stretch is None or stretch.region.kind != "ram":
+            return False
+        offset = address - stretch.region.start
+        if offset + len(data) > stretch.region.size_bytes:
+            return False
+        stretch.data[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        return True
+
+    def program(self, address: int, data: bytes) -> bool:
+        """Put bytes into flash; False where not all of it is flash."""
+        stretch = self.at(address)
+        if stretch is None or stretch.region.kind != "flash":
+            return False
+        offset = address - stretch.region.start
+        if offset + len(data) > stretch.region.size_bytes:
+            return False
+        stretch.data[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        return True
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Bytes of memory; short at a region's end, empty where there is none."""

@@ -34,9 +34,11 @@ from emu.backends.constants import (
     F_EVENT,
     F_FREE_FETCH,
     F_IN_CODE_CACHE,
+    F_MASKS,
     F_STACK,
     F_STACK_ODD,
     F_STACK_PROBE,
+    F_STACKS,
     F_TABLE_BRANCH,
     G_CLUSTERS,
     G_COLUMNS,
@@ -67,9 +69,11 @@ from emu.backends.constants import (
     REASON_DIVIDE,
     REASON_EVEN,
     REASON_EVENT,
+    REASON_MASKS,
     REASON_NEW,
     REASON_OVERFLOW,
     REASON_PASS,
+    REASON_STACKS,
     REASON_UNALIGNED,
     T_COLUMNS,
     T_COUNT,
@@ -112,6 +116,7 @@ from emu.backends.constants import (
     W_ROW_STALLS,
     W_SEQUENCE,
     W_SKIP_EVENT,
+    W_SKIP_STACKS,
     W_SKIP_SYNC,
     W_STATE,
     W_TRACE,
@@ -120,6 +125,7 @@ from emu.backends.constants import (
     W_VALUES,
     W_WANTED_ADDRESS,
     W_WANTED_SIZE,
+    W_WATCH_MASKS,
 )
 from emu.backends.intrinsics import call_with_handle, get, get8, get32, load_u32, put, put8
 from emu.backends.layout import (
@@ -331,6 +337,14 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
             put(machine, W_WANTED_ADDRESS, address)
             stop(machine, handle, REASON_BUDGET)
             return
+        if get(machine, W_WATCH_MASKS) == 2:
+            put(machine, W_WATCH_MASKS, 1)
+        elif get(machine, W_WATCH_MASKS) != 0 and get(machine, W_PREVIOUS) >= 0:
+            ended = get(get(machine, W_BLOCKS), get(machine, W_PREVIOUS) * B_COLUMNS + B_FLAGS)
+            if ended & F_MASKS != 0:
+                put(machine, W_WANTED_ADDRESS, address)
+                stop(machine, handle, REASON_MASKS)
+                return
     record = get(machine, W_BLOCKS)
     block_key = address | (size << 32)
     number = find_block(machine, address, block_key)
@@ -360,6 +374,12 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
         previous_flags = get(record, before + B_FLAGS)
         end = (previous_flags >> 16) & 15
         moved |= previous_flags & F_STACK_ODD
+        if previous_flags & F_STACKS != 0:
+            if get(machine, W_SKIP_STACKS) == 0:
+                put(machine, W_WANTED_ADDRESS, address)
+                stop(machine, handle, REASON_STACKS)
+                return
+            put(machine, W_SKIP_STACKS, 0)
         if end != END_FALL:
             if mode != 0:
                 edge = settle_branch(

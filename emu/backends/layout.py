@@ -59,6 +59,7 @@ class Word(IntEnum):
     BATCH_IDS = auto()
     BATCH_POINTERS = auto()
     DIVIDE_TRAP = auto()  # 1: a zero divisor stops the run
+    WATCH_MASKS = auto()  # 1: an exception waits for PRIMASK, BASEPRI or FAULTMASK to fall
     SKIP_SYNC = auto()  # offset of a flag in the emulator that skips a slow restore, 0: unknown
     # Addresses of arrays
     COLD_BLOCKS = auto()  # int64 [n, Cold]
@@ -104,6 +105,7 @@ class Word(IntEnum):
     WANTED_SIZE = auto()
     FAULT_ROW = auto()
     SKIP_EVENT = auto()
+    SKIP_STACKS = auto()
     STATE_COUNT = auto()
     TRANSITION_COUNT = auto()
     HOOKED_COUNT = auto()
@@ -132,6 +134,8 @@ class Reason(IntEnum):
     UNALIGNED = 5
     DIVIDE_BY_ZERO = 6
     EVEN_BRANCH = 7
+    MASKS_CHANGED = 9  # an exception was waiting for that
+    STACK_CHANGED = 10  # msr to a stack pointer or CONTROL
     RESUME = 8  # Python changed something the emulator stumbled over
     PASS = 99  # let blocks run without accounting, to bring registers up to a fault
 
@@ -167,6 +171,8 @@ class Cold(IntEnum):
 class BlockFlag(IntEnum):
     EVENT = 1  # Python wants to see every entry
     PREDICATED_END = 2  # the branch at the end sits in an IT block
+    MASKS = 4  # ends in cps or msr of an interrupt mask
+    STACKS = 8  # ends in msr of CONTROL, MSP or PSP
     BACKWARD = 16
     IN_CODE_CACHE = 32  # fetched through the I-cache
     FREE_FETCH = 64  # fetched from TCM: never waits

@@ -10,13 +10,17 @@ from emu.backends.constants import (
     R_DFILL,
     R_EVICTION,
     R_FETCH_LINE,
+    R_FREE,
     R_IFILL,
     R_STORE_MISS,
+    R_UNCACHED_READ,
+    R_UNCACHED_WRITE,
     W_ART,
     W_ART_LAST,
     W_ART_LINES,
     W_ART_PREFETCH,
     W_ATTRIBUTES,
+    W_DCACHE_ON,
     W_DDIRTY,
     W_DLRU,
     W_DMISSES,
@@ -37,7 +41,7 @@ from emu.backends.constants import (
     W_STAMP,
 )
 from emu.backends.intrinsics import get, get8, get32, put, put8, put32
-from emu.backends.layout import PLACE_REGION
+from emu.backends.layout import PLACE_CACHEABLE, PLACE_REGION
 from emu.core.compiled import compiled, inlined
 
 
@@ -147,4 +151,23 @@ def art_walk(machine: int, first_line: int, last_line: int, region: int) -> int:
             if not sequential:
                 ticks += get(get(machine, W_REGIONS), region * R_COLUMNS + R_FETCH_LINE)
         put(machine, W_ART_LAST, line)
+    return ticks
+
+
+@compiled
+def stack_frame_stall(machine: int, address: int, words: int, is_store: bool) -> int:
+    """Ticks that storing or loading an exception's frame waits for memory."""
+    regions = get(machine, W_REGIONS)
+    place = get8(get(machine, W_ATTRIBUTES), address >> 12)
+    region = place & PLACE_REGION
+    into = region * R_COLUMNS
+    if get(regions, into + R_FREE) != 0:
+        return 0
+    if place & PLACE_CACHEABLE == 0 or get(machine, W_DCACHE_ON) == 0:
+        if is_store:
+            return words * get(regions, into + R_UNCACHED_WRITE)
+        return words * get(regions, into + R_UNCACHED_READ)
+    ticks = 0
+    for line in range(address >> 5, ((address + 4 * words - 1) >> 5) + 1):
+        ticks += dcache_access(machine, line, region, is_store)
     return ticks

@@ -96,6 +96,7 @@ class RegisterAccess:
     ) -> None:
         found = find_registers(uc) if in_place else None
         self.in_place = found is not None
+        self.address = found  # of r0, None when the registers are copied
         if found is not None:
             machine[Word.REGISTERS] = found
             return

@@ -1,7 +1,8 @@
 """The default machine: Unicorn runs the instructions, native hooks run the timing model.
 
 One run owns one emulator. Python is entered only where something new happens: a block never seen,
-an allocation, a full table, a fault, the end. Between those the hooks keep every count themselves.
+an event of a peripheral, an interrupt, an allocation, a fault, the end. Between those the hooks
+keep every count themselves.
 """
 
 from __future__ import annotations
@@ -10,84 +11,75 @@ import time
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import unicorn
 from unicorn import arm_const, unicorn_const
 
 from emu.backends.access_clock import AccessClock
-from emu.backends.call_stats import call_stats
+from emu.backends.address_marks import AddressMarks
+from emu.backends.block_watch import BlockWatch
 from emu.backends.call_tracking import finish_frames
 from emu.backends.code_store import CodeStore, StoredBlock
-from emu.backends.entered_functions import entered_functions
+from emu.backends.collect import collect
+from emu.backends.core_state import SP, CoreState
+from emu.backends.exception_unit import ExceptionUnit
 from emu.backends.faults import FaultFinder
+from emu.backends.firmware_faults import FaultDelivery, Raised
+from emu.backends.flash_stores import FlashStores
 from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
-from emu.backends.hooks import on_access, on_block, on_divide
-from emu.backends.layout import (
-    TICKS,
-    Block,
-    BlockFlag,
-    Frm,
-    Mea,
-    Reason,
-    Reg,
-    Word,
-)
+from emu.backends.hooks import on_access, on_block
+from emu.backends.layout import TICKS, Reason, Word
+from emu.backends.memory_map import MemoryMap, peripheral_holes
 from emu.backends.native_hook import add_native_hook
-from emu.backends.profile_rows import (
-    block_executions,
-    collect_profile,
-    count_accesses,
-    count_branches,
-)
-from emu.backends.protocol import (
-    AccessAccount,
-    Execution,
-    Fault,
-    MemoryTraffic,
-    Outcome,
-    RunOptions,
-    StackMark,
-)
-from emu.backends.register_access import (
-    RegisterAccess,
-    library_function,
-    skip_sync_offset,
-)
+from emu.backends.protocol import BusyLoop, Execution, Fault, Outcome, RunOptions
+from emu.backends.register_access import RegisterAccess, skip_sync_offset
+from emu.backends.run_host import RunHost
+from emu.backends.run_words import FOREVER, set_up_words
 from emu.backends.semihosting import Semihosting
+from emu.backends.serial_monitor import SerialMonitor
 from emu.backends.start import RETURN_ADDRESS, find_start
-from emu.backends.system_space import SYSTEM_BASE, SYSTEM_BYTES, SystemSpace
+from emu.backends.system_space import (
+    CCR_NONBASETHRDENA,
+    SYSTEM_BASE,
+    SYSTEM_BYTES,
+    SystemSpace,
+)
 from emu.backends.trace_recorder import TraceRecorder
+from emu.backends.waiting_loops import WaitingLoops
 from emu.board import Board
-from emu.core.pipeline import D_COLUMNS, EDGE_MISPREDICTED, S_COLUMNS
-from emu.core.timing_table import Param, load_timing_table
+from emu.core.timing_table import load_timing_table
 from emu.errors import UsageError
 from emu.firmware.image import Image
+from emu.peripherals.clock_tree import ClockTree
+from emu.peripherals.space import PeripheralSpace
+from emu.system.exception_model import NO_EXCEPTION, Exc, ExceptionModel, exception_name
+from emu.system.mpu import Mpu
+from emu.system.nvic import Nvic
+from emu.system.system_control import Cfsr, Hfsr, SystemControl
+from emu.system.systick import SysTick
 
-_FOREVER = 1 << 62
-IDLE = b"\xfe\xe7"  # `b .`: nothing but an interrupt would end it
 # How much modelled time passes between two looks at the clock, Ctrl-C and progress.
 _SLICE_CYCLES = 20_000_000
-_SHADOW_DEPTH = 4096
-_FRAME_DEPTH = 4096
 _XPSR_THUMB = 1 << 24
-_MAX_VALUES = 256
 _CONSOLE_BYTES = 1 << 22
-# Zero bytes are instructions (`movs r0, r0`), but nobody writes this many of them.
-_EMPTY_CODE_BYTES = 4096
+_FIRST_EXC_RETURN = 0xFFFFFFE0
+_RUNTIME_MARK = "emu_boot"  # a function of our own start-up code
+# A firmware that only sleeps and ticks is done: nobody waits longer than this for a character.
+_IDLE_LIMIT_S = 10.0
+_MOST_RESETS_COUNT = 100
 
 
 class UnicornMachine:
-    """Runs images on Unicorn with the modelled core, caches and memories of a board."""
+    """Runs images on Unicorn with the modelled core, memories and peripherals of a board."""
 
     name = "unicorn"
 
     def run(self, image: Image, board: Board, options: RunOptions) -> Execution:
         """See `Machine.run`."""
-        return _Run(image, board, options).execute()
+        return Run(image, board, options).execute()
 
 
-class _Run:
+class Run:
     """One run, from memory allocation to the collected result."""
 
     def __init__(self, image: Image, board: Board, options: RunOptions) -> None:
@@ -96,135 +88,196 @@ class _Run:
         self.machine = np.zeros(int(Word.COUNT), np.int64)
         self.console = bytearray()
         self.notes: list[str] = []
-        self.keep: list[Any] = []  # arrays whose addresses the hooks hold
+        self.is_wired = False  # whether the peripherals exist
+        self.ended: Outcome | None = None
+        self.fault: Fault | None = None
+        self.failure: BaseException | None = None
+        self.raised: Raised | None = None
+        self.script_failure: str | None = None
+        self.busy_loop: BusyLoop | None = None
+        self.sleep_ticks: dict[int, int] = {}  # by the address of the waiting instruction
+        self._pc = 0
+        self._soon = False
+        self._exc_return: int | None = None
+        self._first_fetch: int | None = None  # code in RAM whose page may not execute yet
+        self._opened: int | None = None  # an access that the MPU allows on a restricted page
+        self._flash_store: tuple[int, int] | None = None  # address, size
+        self._resets_count = 0
+        self.event_register = False  # of WFE
+        self._last_sign_cycles = 0  # when the firmware last did more than sleep and tick
+        self.max_ticks = FOREVER
+        self._begun = self._shown = 0.0
+
         self.store = CodeStore(self.machine, board, self.table, self._function_number)
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
         self.memory = GuestMemory(board)
         self.memory.map_into(self.uc)
-        self.uc.mmio_map(
-            SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
-        )
         self.registers = RegisterAccess(self.uc, self.machine)
-        self.clock = AccessClock(self.uc, self.machine, self.store)
-        self.system = SystemSpace(
-            self.machine, board, self.clock.cycles_at, self._want_divide_traps
+        self.arrays = set_up_words(
+            self.machine, board, options, self.table, len(self.memory.stretches) + 2
         )
-        self._set_up_words()
-        self.semihosting = Semihosting(self.memory.read, self._write_console, self._time_us)
+        if self.machine[Word.HOOKED]:
+            self.machine[Word.SKIP_SYNC] = skip_sync_offset(self.uc)
+        self.map = MemoryMap(
+            self.uc, self.memory, board, self.table, self.arrays.attributes, self.arrays.regions
+        )
+        self.core = CoreState(self.uc, self.registers.address)
+        self.clock = AccessClock(self.core, self.machine, self.store)
+        self.host = RunHost(self)
+        self._wire_system()
+        self.semihosting = Semihosting(self.memory.read, self._write_semihosting, self._time_us)
         self.faults = FaultFinder(self.uc, board, image, self.memory)
+        self.delivery = FaultDelivery(self.core, self.exceptions, self.memory)
         self.heap = HeapWatch(image)
+        self.marks = AddressMarks(options.ranges)
+        self.watch = BlockWatch(self)
+        self.flash_stores = FlashStores(self)
+        self.waiting = WaitingLoops(self)
         self.trace = (
             TraceRecorder(self.machine, board, image, self.store) if options.trace else None
         )
-        self.divide_sites: dict[int, npt.NDArray[np.int64]] = {}
-        self.divides_armed = False
-        self.empty_bytes = 0  # of zero-filled code met in a row
-        self.first_fetch: int | None = None  # code in RAM whose page may not execute yet
-        self.ended: Outcome | None = None
-        self.fault: Fault | None = None
-        self.failure: BaseException | None = None
-        self._enable_fpu()
+        self.monitor = SerialMonitor(options, board.console or "semihosting", self.host)
+        self.uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
+        self.uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xF << 20)
         self.memory.load(image)
 
     # Setting up
 
-    def _array(self, word: Word, shape: int | tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
-        array = np.zeros(shape, dtype)
-        self.machine[word] = array.ctypes.data
-        self.keep.append(array)
-        return array
-
-    def _set_up_words(self) -> None:
-        machine, board, options = self.machine, self.board, self.options
-        chip, params = board.chip, self.table.params
-        machine[Word.MODE] = {"none": 0, "issue": 1, "full": 2}[options.timing]
-        machine[Word.HOOKED] = int(options.accesses == "hook" or options.trace)
-        machine[Word.EMU_STOP] = library_function("uc_emu_stop")
-        for word, array in (
-            (Word.LATENCY, self.table.latency_cycles),
-            (Word.FP_BUSY, self.table.fp_busy_cycles),
-            (Word.SETTLED, self.table.settled_cycles),
-            (Word.PARAMS, params),
-        ):
-            machine[word] = array.ctypes.data
-        attributes = self._array(Word.ATTRIBUTES, 1 << 20, np.uint8)
-        rows = self._array(
-            Word.REGIONS, (len(self.memory.stretches) + 1, int(Reg.COLUMNS)), np.int64
+    def _wire_system(self) -> None:
+        """The core's own registers, the peripherals, and the addresses at which they answer."""
+        chip, now = self.board.chip, self.host.now_cycles
+        model = ExceptionModel(chip.interrupts.lines_count, chip.interrupts.priority_bits)
+        control = SystemControl(model, chip.fpu, now, self.host.request_reset)
+        self._irq_names = dict(chip.interrupts.names)
+        self.exceptions = ExceptionUnit(
+            self.core, self.machine, self.arrays.shadow, self.memory, self.table, model, control,
+            self._exception_name,
+        )  # fmt: skip
+        self.space = PeripheralSpace(self.board, self.host)
+        self.is_wired = True
+        systick = SysTick(now, self.space.schedule.at, self._tick)
+        mpu = Mpu(chip.interrupts.mpu_regions_count)
+        self.system = SystemSpace(
+            self.machine, self.board, (Nvic(model, now), control, systick, mpu),
+            self.clock.cycles_at, self.look_soon, lambda data: self.host.serial_out("itm", data),
+        )  # fmt: skip
+        self.system.attach_tags(self.arrays.itags, self.arrays.dtags, self.arrays.dirty)
+        self.uc.mmio_map(
+            SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
         )
-        self.memory.describe(attributes, rows, self.table)
-        itags = self._array(Word.ITAGS, chip.icache.sets * chip.icache.ways, np.int32)
-        self._array(Word.ISTAMPS, len(itags), np.int64)
-        dtags = self._array(Word.DTAGS, chip.dcache.sets * chip.dcache.ways, np.int32)
-        self._array(Word.DSTAMPS, len(dtags), np.int64)
-        dirty = self._array(Word.DDIRTY, len(dtags), np.uint8)
-        self.system.attach_tags(itags, dtags, dirty)
-        machine[Word.ISETS], machine[Word.IWAYS] = chip.icache.sets, chip.icache.ways
-        machine[Word.DSETS], machine[Word.DWAYS] = chip.dcache.sets, chip.dcache.ways
-        machine[Word.ILRU] = int(chip.icache.replacement == "lru")
-        machine[Word.DLRU] = int(chip.dcache.replacement == "lru")
-        machine[Word.RANDOM] = 12345
-        accelerator = chip.accelerator
-        machine[Word.ART_ON] = int(accelerator is not None and accelerator.enabled)
-        machine[Word.ART_LINES] = accelerator.lines if accelerator else 1
-        machine[Word.ART_PREFETCH] = int(accelerator is not None and accelerator.prefetch)
-        machine[Word.ART_LAST] = machine[Word.FLASH_LAST] = -1
-        self._array(Word.ART, int(machine[Word.ART_LINES]), np.int64)
-        entries = int(params[Param.BTAC_ENTRIES])
-        machine[Word.BTAC_MASK] = entries - 1
-        self._array(Word.BTAC, entries * 2, np.int64)
-        self.shadow = self._array(Word.SHADOW, _SHADOW_DEPTH * 3, np.int64)
-        self.deepest = self._array(Word.DEEPEST, _SHADOW_DEPTH, np.int64)
-        self._array(Word.FRAMES, _FRAME_DEPTH * int(Frm.COLUMNS), np.int64)
-        self.measured = self._array(
-            Word.MEASURED, (max(1, len(options.measure)), int(Mea.COLUMNS)), np.int64
-        )
-        self._array(Word.VALUES, _MAX_VALUES, np.int64)
-        self._array(Word.SCRATCH, S_COLUMNS + D_COLUMNS, np.int32)
-        machine[Word.SHADOW_CAPACITY] = _SHADOW_DEPTH
-        machine[Word.FRAME_CAPACITY] = _FRAME_DEPTH
-        machine[Word.PREVIOUS] = -1
-        machine[Word.STACK_LOWEST] = machine[Word.STACK_FRAME_LOWEST] = _FOREVER
-        if machine[Word.HOOKED]:
-            machine[Word.SKIP_SYNC] = skip_sync_offset(self.uc)
-        self.measured_at: dict[int, int] = {}
-        for index, name in enumerate(options.measure):
-            symbol = self.image.symbol(name)
-            if symbol is None or symbol.kind != "function":
-                raise UsageError(
-                    f"--measure {name}: the firmware has no function of that name. "
-                    "Check the spelling; a static function may have been inlined "
-                    "(__attribute__((noinline)) keeps it)."
-                )
-            self.measured_at[symbol.address] = index
+        for start, end in peripheral_holes(self.memory, self.board):
+            self.uc.mmio_map(
+                start, end - start, self._peripheral_read, start, self._peripheral_write, start
+            )
 
-    def _enable_fpu(self) -> None:
-        uc = self.uc
-        if self.board.chip.fpu != "none":
-            uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xF << 20)
-            uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
+    def _exception_name(self, number: int) -> str:
+        return self._irq_names.get(number - Exc.IRQ0) or exception_name(number)
+
+    def _follow_firmware_clock(self) -> bool:
+        choice = self.options.clock
+        if choice != "auto":
+            return choice == "firmware"
+        return self.options.entry is None and self.image.symbol(_RUNTIME_MARK) is None
 
     def _start(self) -> int:
-        """Set stack pointer and return address; the address of the first instruction."""
+        """Stack pointer, vector table and clock; the address of the first instruction."""
         start = find_start(self.image, self.board, self.memory, self.options.entry)
+        control = self.exceptions.control
+        control.vtor = start.vector_table or 0
         if self.options.entry is not None:
             self.system.switch_caches_on()
+            control.cpacr = 0xF << 20 if self.board.chip.fpu != "none" else 0
+        elif self._follow_firmware_clock():
+            for item in self.space.peripherals:
+                if item.name == "rcc" and (publish := getattr(item, "publish", None)):
+                    publish()
         self.uc.reg_write(arm_const.UC_ARM_REG_SP, start.stack_top)
         self.uc.reg_write(arm_const.UC_ARM_REG_LR, start.link)
         self.stack_top, self.stack_limit = start.stack_top, start.stack_limit
-        self.machine[Word.STACK_LIMIT] = start.stack_limit or 0
-        self.machine[Word.STACK_LOWEST] = start.stack_top
-        self.machine[Word.STACK_FRAME_LOWEST] = start.stack_top
+        machine = self.machine
+        machine[Word.STACK_LIMIT] = start.stack_limit or 0
+        machine[Word.STACK_LOWEST] = machine[Word.STACK_FRAME_LOWEST] = start.stack_top
+        if self.options.max_cycles is not None:
+            self.max_ticks = self.options.max_cycles * TICKS
+        if self.options.max_time_s is not None:
+            self.host.after_s(self.options.max_time_s, self._out_of_time)
+        self.monitor.start()
+        self.watch.follow_system()
         return start.pc
 
-    # While running
+    def _out_of_time(self) -> None:
+        self.ended = self.ended or "max_time"
+
+    # What happens around the core
+
+    def look_soon(self) -> None:
+        """Something may let an exception in: stop at the next block."""
+        self.machine[Word.NEXT_STOP] = self.machine[Word.LAST_STOP] = -1
+
+    def look_soon_after(self) -> None:
+        """Stop at the block after the one that is about to run."""
+        self._soon = True
+
+    def entry_of(self, name: str) -> int:
+        """Where a function begins.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        symbol = self.image.symbol(name)
+        if symbol is None or symbol.kind != "function":
+            raise UsageError(
+                f"--measure {name}: the firmware has no function of that name. "
+                "Check the spelling; a static function may have been inlined "
+                "(__attribute__((noinline)) keeps it)."
+            )
+        return symbol.address
+
+    def present_block(self) -> StoredBlock | None:
+        """The block that was entered last."""
+        number = int(self.machine[Word.PREVIOUS])
+        return self.store.stored[number] if number >= 0 else None
+
+    def _tick(self) -> None:
+        self.exceptions.model.pend(Exc.SYSTICK, self.host.now_cycles())
+
+    def clocks_changed(self, clocks: ClockTree) -> None:
+        """The firmware has set clocks or flash timing."""
+        self.map.set_costs(clocks)
+        machine, accelerator = self.machine, self.board.chip.accelerator
+        if accelerator is not None and clocks.accelerator is not None:
+            machine[Word.ART_ON] = int(accelerator.enabled and clocks.accelerator)
+        if self.is_wired:
+            self.monitor.rearm()
+        self.look_soon()
+
+    def forget_code(self, address: int, size_bytes: int) -> None:
+        """Memory was written behind the emulator's back: translate what lies there again."""
+        self.uc.ctl_remove_cache(address, address + size_bytes)
+
+    def serial_output(self, port: str, data: bytes) -> None:
+        """Bytes left the chip: to the terminal, the report and the script."""
+        self._last_sign_cycles = self.clock.cycles()
+        if port in (self.board.console, "itm", "semihosting"):
+            self._write_console(data)
+        self.monitor.output(port, data)
+
+    def finish_by_script(self, outcome: Outcome, sentence: str | None) -> None:
+        self.ended = self.ended or outcome
+        self.script_failure = sentence
+        self.uc.emu_stop()
+        self.look_soon()
 
     def _function_number(self, address: int) -> int:
         symbol = self.image.function_at(address)
         return symbol.address if symbol is not None else 0
 
     def _time_us(self) -> float:
-        return self.clock.cycles() * 1e6 / self.board.clock_hz
+        return self.host.time_fs() / 1e9
+
+    def _write_semihosting(self, data: bytes) -> None:
+        self.serial_output("semihosting", data)
 
     def _write_console(self, data: bytes) -> None:
         room = _CONSOLE_BYTES - len(self.console)
@@ -236,110 +289,183 @@ class _Run:
 
     def _system_read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
         try:
-            word = self.system.read(SYSTEM_BASE + (offset & ~3))
+            address = SYSTEM_BASE + (offset & ~3)
+            self.host.accessing = address
+            if self.space.peripheral_at(address) is not None:
+                return self.space.read(SYSTEM_BASE + offset, size)
+            word = self.system.read(address)
+            self.waiting.saw(address, word, None)
             return (word >> (8 * (offset & 3))) & ((1 << (8 * size)) - 1)
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
             return 0
+        finally:
+            self.host.accessing = 0
 
     def _system_write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
         try:
-            address = SYSTEM_BASE + (offset & ~3)
-            if size < 4:
-                shift = 8 * (offset & 3)
-                mask = ((1 << (8 * size)) - 1) << shift
-                value = (self.system.read(address) & ~mask) | ((value << shift) & mask)
-            self.system.write(address, value)
+            self.host.accessing = SYSTEM_BASE + (offset & ~3)
+            self.waiting.wrote()
+            if self.space.peripheral_at(SYSTEM_BASE + offset) is not None:
+                self.space.write(SYSTEM_BASE + offset, value, size)
+            else:
+                self.system.write(SYSTEM_BASE + offset, value, size)
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
+        finally:
+            self.host.accessing = 0
+
+    def _peripheral_read(self, _uc: Any, offset: int, size: int, base: int) -> int:
+        try:
+            address = base + offset
+            self.host.accessing = address & ~3
+            value = self.space.read(address, size)
+            self.waiting.saw(address, value, size)
+            return value
+        except BaseException as failure:  # a callback must not raise into C
+            self._fail(failure)
+            return 0
+        finally:
+            self.host.accessing = 0
+
+    def _peripheral_write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
+        try:
+            self.host.accessing = (base + offset) & ~3
+            self.waiting.wrote()
+            self.space.write(base + offset, value, size)
+        except BaseException as failure:  # a callback must not raise into C
+            self._fail(failure)
+        finally:
+            self.host.accessing = 0
 
     def _fail(self, failure: BaseException) -> None:
         self.failure = failure
         self.uc.emu_stop()
 
-    def _want_divide_traps(self) -> None:
-        self.machine[Word.NEXT_STOP] = self.machine[Word.LAST_STOP] = -1
+    # What stops the emulator
 
     def _on_interrupt(self, uc: Any, number: int, _data: Any) -> None:
         try:
             pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
             if number == 7:
-                instruction = int.from_bytes(self.memory.read(pc, 2), "little")
-                if instruction == 0xBEAB:
-                    operation = uc.reg_read(arm_const.UC_ARM_REG_R0)
-                    parameter = uc.reg_read(arm_const.UC_ARM_REG_R1)
-                    result = self.semihosting.call(operation, parameter)
-                    if self.semihosting.exit_code is not None:
-                        self._end("exited")
-                        return
-                    uc.reg_write(arm_const.UC_ARM_REG_R0, result)
-                    uc.reg_write(arm_const.UC_ARM_REG_PC, (pc + 2) | 1)
-                    return
-                self.fault = self.faults.breakpoint(pc, self._call_path(pc))
+                self._on_breakpoint(pc)
+            elif number == 2:
+                fault = self.faults.exception(number, pc, self.call_path(pc))
+                self.raised = Raised(fault, Exc.SVCALL, 0, pc)
+                uc.emu_stop()
             elif number in (3, 8) and pc & ~1 == RETURN_ADDRESS:
                 self._end_by_return()
-                return
-            elif number == 3 and pc < 0xFFFFFF00:  # a prefetch abort
-                mapped = self.memory.at(pc) is not None
+            elif number in (3, 8) and pc >= _FIRST_EXC_RETURN:
+                self._exc_return = pc | 1
+                uc.emu_stop()
+            elif number == 3:  # a prefetch abort
                 c = unicorn_const
+                mapped = self.memory.at(pc) is not None
                 access = c.UC_MEM_FETCH_PROT if mapped else c.UC_MEM_FETCH_UNMAPPED
-                self.fault = self.faults.memory(access, pc, 2, pc, self._call_path(pc))
+                self.raise_memory(access, pc, 2, pc)
+                uc.emu_stop()
             else:
-                self.fault = self.faults.exception(number, pc, self._call_path(pc))
-            self._end("fault")
+                self.fault = self.faults.exception(number, pc, self.call_path(pc))
+                self.end("fault")
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
+
+    def _on_breakpoint(self, pc: int) -> None:
+        if int.from_bytes(self.memory.read(pc, 2), "little") == 0xBEAB:
+            operation, parameter = self.core.get(0), self.core.get(1)
+            self._last_sign_cycles = self.clock.cycles()
+            result = self.semihosting.call(operation, parameter)
+            if self.semihosting.exit_code is not None:
+                self.end("exited")
+                return
+            self.core.set(0, result)
+            self.uc.reg_write(arm_const.UC_ARM_REG_PC, (pc + 2) | 1)
+            return
+        fault = self.delivery.blame()
+        if fault is None and self.exceptions.running:
+            name = self._exception_name(self.exceptions.running)
+            fault = self.faults.unhandled(name, self.exceptions.running, pc, self.call_path(pc))
+        if fault is not None:
+            self.fault = fault
+            self.end("fault")
+            return
+        fault = self.faults.breakpoint(pc, self.call_path(pc))
+        self.raised = Raised(fault, Exc.HARD_FAULT, Hfsr.DEBUGEVT, pc)
+        self.uc.emu_stop()
 
     def _on_invalid(
         self, uc: Any, access: int, address: int, size: int, _value: int, _data: Any
     ) -> bool:
         try:
-            if access == unicorn_const.UC_MEM_FETCH_PROT and self.memory.may_execute(address):
-                self.first_fetch = address  # rights change only while the emulator stands still
+            c = unicorn_const
+            if (
+                access == c.UC_MEM_FETCH_PROT
+                and self.memory.may_execute(address)
+                and not self.map.denies(address, write=False, execute=True)
+            ):
+                self._first_fetch = address  # rights change only while the emulator stands still
                 return False
             pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
-            if access == unicorn_const.UC_MEM_FETCH_UNMAPPED and address == RETURN_ADDRESS:
+            if access == c.UC_MEM_FETCH_UNMAPPED and address == RETURN_ADDRESS:
                 return False
-            self.fault = self.faults.memory(access, address, size, pc, self._call_path(pc))
-            self.ended = "fault"
+            protected = access in (c.UC_MEM_READ_PROT, c.UC_MEM_WRITE_PROT, c.UC_MEM_FETCH_PROT)
+            if protected and self.map.is_restricted(address):
+                write, fetch = access == c.UC_MEM_WRITE_PROT, access == c.UC_MEM_FETCH_PROT
+                if self.map.denies(address, write=write, execute=fetch):
+                    fault = self.faults.protected(address, write, fetch, pc, self.call_path(pc))
+                    status = Cfsr.IACCVIOL if fetch else Cfsr.DACCVIOL
+                    where = None if fetch else address
+                    self.raised = Raised(fault, Exc.MEM_MANAGE, status, pc, where)
+                    return False
+                if not (write and self.memory.is_flash(address)):
+                    self._opened = address
+                    return False
+            if access == c.UC_MEM_WRITE_PROT and self.flash_stores.takes(address):
+                self._flash_store = address, size
+                return False
+            self.raise_memory(access, address, size, pc)
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
         return False
 
-    def _end(self, outcome: Outcome) -> None:
+    def raise_memory(self, access: int, address: int, size: int, pc: int) -> None:
+        """A bus error, or code where the default memory map has none."""
+        c = unicorn_const
+        fault = self.faults.memory(access, address, size, pc, self.call_path(pc))
+        if access == c.UC_MEM_FETCH_PROT:
+            self.raised = Raised(fault, Exc.MEM_MANAGE, Cfsr.IACCVIOL, address)
+        elif access == c.UC_MEM_FETCH_UNMAPPED:
+            never = 0x40000000 <= address < 0x60000000 or address >= 0xA0000000
+            if never:  # execute-never in the default memory map [DDI0403 B3.1]
+                self.raised = Raised(fault, Exc.MEM_MANAGE, Cfsr.IACCVIOL, address)
+            else:
+                self.raised = Raised(fault, Exc.BUS_FAULT, Cfsr.IBUSERR, address)
+        elif access in (c.UC_MEM_WRITE_UNMAPPED, c.UC_MEM_WRITE_PROT):
+            # The store buffer answers before the bus: the error comes late, without address.
+            self.raised = Raised(fault, Exc.BUS_FAULT, Cfsr.IMPRECISERR, pc)
+        else:
+            self.raised = Raised(fault, Exc.BUS_FAULT, Cfsr.PRECISERR, pc, address)
+
+    def raise_usage(self, fault: Fault, status: Cfsr, pc: int) -> None:
+        self.raised = Raised(fault, Exc.USAGE_FAULT, status, pc)
+
+    def end(self, outcome: Outcome) -> None:
         self.ended = outcome
         self.uc.emu_stop()
 
     def _end_by_return(self) -> None:
         """The function that the run began with has returned: its measured calls end with it."""
-        self.semihosting.exit_code = self._registers()[0]
+        self.semihosting.exit_code = self.core.get(0)
         finish_frames(int(self.machine.ctypes.data), -1)
-        self._end("exited")
+        self.end("exited")
 
-    def _end_by_even_branch(self, pc: int) -> None:
-        self.fault = self.faults.even_branch(pc, self._call_path(pc))
-        self.ended = "fault"
-
-    def _is_thumb(self) -> bool:
+    def is_thumb(self) -> bool:
         """Whether the last branch kept bit 0, which a resumed run would set again."""
-        return bool(self.uc.reg_read(arm_const.UC_ARM_REG_XPSR) & _XPSR_THUMB)
+        return bool(self.core.special().xpsr & _XPSR_THUMB)
 
-    def _is_rewritten(self, number: int) -> bool:
-        """Whether memory no longer holds the code that was decoded there."""
-        stored = self.store.stored[number]
-        return self.memory.read(stored.address, stored.size_bytes) != stored.code
-
-    def _meet_again(self, pc: int) -> None:
-        """Go on at a block after a fault that only its old code, or its predecessor's, has."""
-        for number in (self.store.number_at(pc), int(self.machine[Word.PREVIOUS])):
-            if number >= 0 and self._is_rewritten(number):
-                stored = self.store.stored[number]
-                self._meet_block(stored.address, stored.size_bytes)
-        self.machine[Word.PREVIOUS] = -1  # its branch was followed already
-
-    def _call_path(self, address: int) -> tuple[int, ...]:
-        depth = int(self.machine[Word.SHADOW_DEPTH])
-        return (*(int(self.shadow[3 * level]) for level in range(depth)), address)
+    def call_path(self, address: int) -> tuple[int, ...]:
+        shadow, depth = self.arrays.shadow, int(self.machine[Word.SHADOW_DEPTH])
+        return (*(int(shadow[3 * level]) for level in range(depth)), address)
 
     def _add_hooks(self) -> None:
         uc, user = self.uc, int(self.machine.ctypes.data)
@@ -355,234 +481,310 @@ class _Run:
     def execute(self) -> Execution:
         """Run to the end and collect."""
         self._add_hooks()
-        pc = self._start()
-        begun = time.perf_counter()
+        self._pc = self._start()
+        self._begun = self._shown = time.perf_counter()
         try:
-            self._loop(pc, begun)
+            self._loop()
         except KeyboardInterrupt:
             self.ended = "interrupted"
             self.notes.append("Stopped by Ctrl-C: the numbers are those up to then.")
-        return self._collect(time.perf_counter() - begun)
+        host_s = time.perf_counter() - self._begun
+        if self.ended in ("max_cycles", "max_time", "timeout", "interrupted", "script_failed"):
+            self.busy_loop = self.busy_loop or self.waiting.describe()
+        if self.ended in ("exited", "halted") and self.script_failure is None:
+            self.script_failure = self.monitor.unfinished()
+            if self.script_failure is not None:
+                self.ended = "script_failed"
+        return collect(self, host_s)
 
-    def _loop(self, pc: int, begun: float) -> None:
-        options, machine, uc = self.options, self.machine, self.uc
-        max_ticks = options.max_cycles * TICKS if options.max_cycles is not None else _FOREVER
-        shown = begun
+    def _loop(self) -> None:
+        machine, uc, schedule = self.machine, self.uc, self.space.schedule
         while self.ended is None:
             # Whatever asked for this stop is looked after here, so that no request is lost.
             self.store.ensure_room()
-            if self.system.divide_by_zero_traps and not self.divides_armed:
-                self._arm_divides()
+            self._attend()
+            if self.ended is not None:
+                return
             now_ticks = int(machine[Word.CYCLES])
-            machine[Word.LAST_STOP] = min(max_ticks, now_ticks + _SLICE_CYCLES * TICKS)
-            # Registers that are copied want a look at every block.
-            machine[Word.NEXT_STOP] = machine[Word.LAST_STOP] if self.registers.in_place else -1
+            stop = min(self.max_ticks, now_ticks + _SLICE_CYCLES * TICKS)
+            due = schedule.next_cycles()
+            if due is not None:
+                stop = min(stop, due * TICKS)
+            if self._soon:
+                self._soon, stop = False, min(stop, now_ticks + 1)
+            machine[Word.LAST_STOP] = stop
+            # Registers that are copied, and masks that may fall, want a look at every block.
+            each = not self.registers.in_place or machine[Word.WATCH_MASKS]
+            machine[Word.NEXT_STOP] = -1 if each else stop
             machine[Word.REASON] = 0
+            self.exceptions.masks_seen = False
             try:
-                uc.emu_start(pc | 1, RETURN_ADDRESS)
+                uc.emu_start(self._pc | 1, RETURN_ADDRESS)
             except unicorn.UcError as error:
                 self._after_error(error)
             if self.failure is not None:
                 raise self.failure
-            if self.ended is not None:
-                return
-            reason = int(machine[Word.REASON])
-            pc = (
-                int(machine[Word.WANTED_ADDRESS])
-                if reason
-                else uc.reg_read(arm_const.UC_ARM_REG_PC)
+            self.watch.count_marks()
+            if self.ended is None:
+                self._after_stop(int(machine[Word.REASON]))
+                self._look_at_host()
+
+    def _attend(self) -> None:
+        """Events that are due, a reset, and the exception that goes first."""
+        self.space.schedule.run_due(self.clock.cycles())
+        if self.host.reset_wanted is not None:
+            self._reset(self.host.reset_wanted)
+        self.watch.follow_system()
+        number = self.exceptions.to_take()
+        if number != NO_EXCEPTION and self.ended is None:
+            self._enter(number)
+
+    def _enter(self, number: int) -> None:
+        interrupted = self._pc
+        self.event_register = True
+        self._pc = self.exceptions.enter(number, self._pc)
+        if self.memory.at(self._pc) is None or not self._pc:
+            name = self._exception_name(number)
+            self.fault = self.faults.unhandled(
+                name, number, interrupted, self.call_path(interrupted)
             )
-            match reason:
-                case Reason.RESUME:
-                    pass
-                case Reason.NEW_BLOCK if not self._is_thumb():
-                    self._end_by_even_branch(pc)
-                case Reason.NEW_BLOCK:
-                    self._meet_block(pc, int(machine[Word.WANTED_SIZE]))
-                case Reason.BUDGET:
-                    if int(machine[Word.CYCLES]) >= max_ticks:
-                        self.ended = "max_cycles"
-                case Reason.EVENT if self.memory.read(pc, 2) == IDLE:
-                    self.ended = "halted"
-                case Reason.EVENT:
-                    self.heap.event(pc, self._registers())
-                    self._refresh_events()
-                    # Let the block through once, if it is still watched at all.
-                    flags = self.store.blocks.data[self.store.number_at(pc), Block.FLAGS]
-                    machine[Word.SKIP_EVENT] = int(flags) & BlockFlag.EVENT
-                case Reason.STACK_OVERFLOW:
-                    self.fault = self.faults.stack_overflow(
-                        pc, int(machine[Word.STACK_LIMIT]), self._call_path(pc)
-                    )
-                    self.ended = "fault"
-                case Reason.UNALIGNED if self._is_rewritten(self.store.number_at(pc)):
-                    self._meet_again(pc)
-                case Reason.UNALIGNED:
-                    stored = self.store.stored[self.store.number_at(pc)]
-                    row = int(machine[Word.FAULT_ROW])
-                    at = stored.instructions[row]
-                    self._catch_up(stored, row)
-                    self.fault = self.faults.unaligned(at, self._call_path(at.address))
-                    self.ended = "fault"
-                case Reason.EVEN_BRANCH if self._is_rewritten(int(machine[Word.PREVIOUS])):
-                    self._meet_again(pc)
-                case Reason.EVEN_BRANCH:
-                    self._end_by_even_branch(pc)
-                case Reason.DIVIDE_BY_ZERO:
-                    self.fault = self.faults.divide_by_zero(pc, self._call_path(pc))
-                    self.ended = "fault"
-                case _ if pc & ~1 == RETURN_ADDRESS:
-                    self._end_by_return()
-                case _:
-                    # WFI, WFE: nothing can wake the core until interrupts are modelled.
-                    self.ended = "halted"
-            now = time.perf_counter()
-            if options.timeout_s is not None and now - begun > options.timeout_s:
-                self.ended = self.ended or "timeout"
-            if options.on_progress is not None and now - shown > 0.2:
-                shown = now
-                options.on_progress(
-                    int(machine[Word.CYCLES]) // TICKS, int(machine[Word.INSTRUCTIONS])
+            self.ended = "fault"
+        elif self.exceptions.model.priority[number] >= 0 and number != Exc.SYSTICK:
+            self._last_sign_cycles = self.clock.cycles()
+
+    def _after_stop(self, reason: int) -> None:
+        """Go on from where the emulator stopped: sets `_pc`, or ends the run."""
+        machine = self.machine
+        if self._take_requests():
+            return
+        self._pc = int(machine[Word.WANTED_ADDRESS]) if reason else self.core.get(15)
+        pc = self._pc
+        if reason in (Reason.EVENT, Reason.STACK_CHANGED, Reason.NEW_BLOCK):
+            # An exception goes first; the block is entered again after it.
+            self.space.schedule.run_due(self.clock.cycles())
+            if self.exceptions.to_take() != NO_EXCEPTION or self.ended is not None:
+                return
+        match reason:
+            case Reason.RESUME | Reason.BUDGET:
+                if int(machine[Word.CYCLES]) >= self.max_ticks:
+                    self.ended = "max_cycles"
+                self.waiting.look(pc)
+            case Reason.MASKS_CHANGED:
+                self.exceptions.masks_seen = True
+            case Reason.STACK_CHANGED:
+                self._stack_changed()
+            case Reason.EVENT:
+                self.watch.event(pc)
+            case Reason.STACK_OVERFLOW:
+                limit = int(machine[Word.STACK_LIMIT])
+                self.fault = self.faults.stack_overflow(pc, limit, self.call_path(pc))
+                self.ended = "fault"
+            case 0 if pc & ~1 == RETURN_ADDRESS:
+                self._end_by_return()
+            case 0:
+                self._wait(pc)
+            case _:
+                self.watch.block_fault(reason, pc)
+        if self.raised is not None:
+            self._deliver()
+
+    def _take_requests(self) -> bool:
+        """What the callbacks left to do; True when it was all there was."""
+        if self._first_fetch is not None:
+            self.memory.allow_execution(self.uc, self._first_fetch)
+            self._pc, self._first_fetch = self._first_fetch, None
+            return True
+        if self._opened is not None:
+            address, self._opened = self._opened, None
+            self.map.open_page(address)
+            self._pc = self.watch.finish_block(self.core.get(15))
+            self.map.close_page(address)
+            if self.raised is not None:
+                self._deliver()
+            return True
+        if self._flash_store is not None:
+            (address, size), self._flash_store = self._flash_store, None
+            self._pc = self.flash_stores.carry_out(address, size, self.core.get(15))
+            if self.raised is not None:
+                self._deliver()
+            return True
+        if self.raised is not None:
+            self._deliver()
+            return True
+        if self._exc_return is not None:
+            self._return_from_exception()
+            return True
+        return False
+
+    def _deliver(self) -> None:
+        raised, self.raised = self.raised, None
+        assert raised is not None
+        if raised.exception == Exc.SVCALL and self.options.entry is not None:
+            taken: int | Fault = raised.fault
+        else:
+            taken = self.delivery.deliver(raised)
+        if isinstance(taken, Fault):
+            self.fault, self.ended = taken, "fault"
+        else:
+            self._pc = taken
+            self._last_sign_cycles = self.clock.cycles()
+
+    def _return_from_exception(self) -> None:
+        exc_return, self._exc_return = self._exc_return or 0, None
+        self.event_register = True
+        self.exceptions.allow_nested_thread_return = bool(self.system.ccr & CCR_NONBASETHRDENA)
+        pc = self.exceptions.leave(exc_return)
+        if pc is None:
+            at = exc_return & ~1
+            fault = self.faults.exception(8, at, self.call_path(at))
+            self.raise_usage(fault, Cfsr.INVPC, at)
+            self._deliver()
+            return
+        self._pc = pc
+        if (
+            exc_return & 8
+            and self.exceptions.control.sleeps_on_exit
+            and not self.exceptions.running
+        ):
+            self._sleep(pc)
+
+    def _stack_changed(self) -> None:
+        self.machine[Word.SKIP_STACKS] = 1
+        if self.core.special().uses_psp:
+            self.exceptions.use_process_stack()
+        else:
+            self.exceptions.use_main_stack()
+            stack = self.core.get(SP)
+            machine = self.machine
+            if not int(machine[Word.STACK_LIMIT]) <= stack <= self.stack_top:
+                # The firmware moved its main stack: what was known of the old one is no limit.
+                machine[Word.STACK_LIMIT] = 0
+                self.exceptions.use_process_stack()
+
+    # Waiting
+
+    def _wait(self, pc: int) -> None:
+        """After WFI or WFE, which end the emulator's run."""
+        wfe = self.watch.ended_with(pc, "wfe")
+        if wfe and self.event_register:
+            self.event_register = False
+            return
+        if self.watch.ended_with(pc, "yield"):
+            return
+        self._sleep(pc - 2, wfe=wfe)
+
+    def idle(self, pc: int) -> None:
+        """At `b .`: only an interrupt ends it."""
+        fault = self.delivery.blame()
+        running = self.exceptions.running
+        if fault is None and running and self.watch.is_first_of_handler(pc):
+            name = self._exception_name(running)
+            fault = self.faults.unhandled(name, running, pc, self.call_path(pc))
+        if fault is not None:
+            self.fault, self.ended = fault, "fault"
+            return
+        self._sleep(pc, loop=True)
+
+    def _is_awake(self, *, wfe: bool, loop: bool) -> bool:
+        model, special = self.exceptions.model, self.core.special()
+        if not model.pending:
+            return False
+        if model.to_take(special.primask, special.basepri, special.faultmask) != NO_EXCEPTION:
+            return True
+        if wfe:
+            return self.exceptions.control.pending_wakes_wfe
+        return not loop and model.wakes(special.basepri)
+
+    def _sleep(self, pc: int, *, wfe: bool = False, loop: bool = False) -> None:
+        """Let modelled time pass until something wakes the core; in no host time."""
+        machine, schedule = self.machine, self.space.schedule
+        limit = self._idle_limit_cycles()
+        while not self._is_awake(wfe=wfe, loop=loop):
+            due = schedule.next_cycles()
+            now = int(machine[Word.CYCLES])
+            if due is None:
+                self.ended = "halted"
+                return
+            if limit is not None and due - self._last_sign_cycles > limit:
+                self.notes.append(
+                    f"Stopped after {_IDLE_LIMIT_S:g} s of modelled time in which the firmware "
+                    "only slept; --max-time waits longer."
                 )
+                self.ended = "halted"
+                return
+            until = min(max(due * TICKS, now), self.max_ticks)
+            machine[Word.CYCLES] = until
+            if machine[Word.MODE]:
+                self.sleep_ticks[pc] = self.sleep_ticks.get(pc, 0) + until - now
+            if until >= self.max_ticks:
+                self.ended = "max_cycles"
+                return
+            schedule.run_due(self.clock.cycles())
+            self._look_at_host()
+            if self.ended is not None or self.host.reset_wanted is not None:
+                return
+
+    def _idle_limit_cycles(self) -> int | None:
+        if self.options.serial_script is not None or self.options.max_time_s is not None:
+            return None
+        return int(_IDLE_LIMIT_S * self.space.time.clock_hz)
+
+    def _reset(self, reason: str) -> None:
+        """The chip resets; memory keeps what it holds."""
+        self.host.reset_wanted = None
+        self._resets_count += 1
+        if self._resets_count == 1:
+            self.notes.append(f"The firmware reset the chip ({reason}).")
+        if self._resets_count > _MOST_RESETS_COUNT:
+            self.notes.append(f"Stopped after {_MOST_RESETS_COUNT} resets of the chip.")
+            self.ended = "halted"
+            return
+        control = self.exceptions.control
+        self.space.reset()
+        rcc: Any = self.space.peripheral("rcc")
+        if rcc is not None and hasattr(rcc, "reset_by"):
+            rcc.reset_by(reason)
+        self.exceptions.model.reset()
+        self.exceptions.reset()
+        control.reset()
+        self.system.systick.reset()
+        self.system.mpu.reset()
+        self.system.reset()
+        self.system.switch_caches_off()
+        self.core.set_exception(0)
+        start = find_start(self.image, self.board, self.memory, None)
+        control.vtor = start.vector_table or 0
+        self.core.reset(start.stack_top)
+        self.machine[Word.PREVIOUS] = -1
+        self.machine[Word.SHADOW_DEPTH] = 0
+        self.monitor.rearm()
+        self._pc = start.pc
+
+    def _look_at_host(self) -> None:
+        """Time of this machine, and progress."""
+        options, machine = self.options, self.machine
+        now = time.perf_counter()
+        if options.timeout_s is not None and now - self._begun > options.timeout_s:
+            self.ended = self.ended or "timeout"
+        if options.on_progress is not None and now - self._shown > 0.2:
+            self._shown = now
+            options.on_progress(int(machine[Word.CYCLES]) // TICKS, int(machine[Word.INSTRUCTIONS]))
 
     def _after_error(self, error: unicorn.UcError) -> None:
-        if self.first_fetch is not None:
-            self.memory.allow_execution(self.uc, self.first_fetch)
-            self.machine[Word.REASON] = Reason.RESUME
-            self.machine[Word.WANTED_ADDRESS] = self.first_fetch
-            self.first_fetch = None
+        if (
+            self._first_fetch is not None or self._opened is not None
+            or self._flash_store is not None or self.raised is not None
+            or self.ended is not None or self.failure is not None
+        ):  # fmt: skip
             return
-        if self.ended is not None or self.failure is not None:
-            return
-        pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
+        pc = self.core.get(15)
         if error.errno == unicorn_const.UC_ERR_FETCH_UNMAPPED and pc & ~1 == RETURN_ADDRESS:
             return
-        self.fault = self.faults.from_error(error.errno, pc, self._call_path(pc))
-        self.ended = "fault"
-
-    def _registers(self) -> list[int]:
-        return self.faults.core_registers()
-
-    def _catch_up(self, stored: StoredBlock, row: int) -> None:
-        """Run from a block's start to its faulting instruction without accounting."""
-        if row == 0:
+        if self.watch.ended_with(pc, "wfe") or self.watch.ended_with(pc, "yield"):
             return
-        self.machine[Word.REASON], self.machine[Word.NEXT_STOP] = Reason.PASS, -1
-        until = stored.instructions[row].address
-        # Code that is translated already would run past `until`.
-        self.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
-        try:
-            self.uc.emu_start(stored.address | 1, until, count=row)
-        except unicorn.UcError:
-            self.notes.append("The registers are those at the start of the faulting block.")
-
-    def _meet_block(self, address: int, size_bytes: int) -> None:
-        code = self.memory.read(address, size_bytes)
-        self.empty_bytes = 0 if any(code) else self.empty_bytes + len(code)
-        if self.empty_bytes >= _EMPTY_CODE_BYTES:
-            self.fault = self.faults.empty_code(address, self._call_path(address))
-            self.ended = "fault"
-            return
-        self.store.add(code, address)
-        number = self.store.number_at(address)
-        row = self.store.blocks.data[number]
-        index = self.measured_at.get(address)
-        if index is not None:
-            row[Block.FLAGS] |= (index + 1) << 24
-        if self.heap.watches(address) or code == IDLE:
-            row[Block.FLAGS] |= BlockFlag.EVENT
-        if self.divides_armed:
-            self._arm_block(number)
-
-    def _refresh_events(self) -> None:
-        for address, wanted in self.heap.changed():
-            number = self.store.number_at(address)
-            if number < 0:
-                continue
-            if wanted:
-                self.store.blocks.data[number, Block.FLAGS] |= BlockFlag.EVENT
-            else:
-                self.store.blocks.data[number, Block.FLAGS] &= ~int(BlockFlag.EVENT)
-
-    def _arm_divides(self) -> None:
-        self.divides_armed = True
-        for number in range(len(self.store.stored)):
-            self._arm_block(number)
-
-    def _arm_block(self, number: int) -> None:
-        """Look at each divisor: silicon traps on zero, the emulator does not."""
-        stored = self.store.stored[number]
-        for instruction in stored.instructions:
-            if instruction.name not in ("sdiv", "udiv"):
-                continue
-            # A hook is compiled into code that is translated after it was added.
-            self.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
-            if instruction.address in self.divide_sites:
-                continue
-            divisor = instruction.uses[-1][0]
-            site = np.array([self.machine.ctypes.data, divisor], np.int64)
-            self.divide_sites[instruction.address] = site
-            add_native_hook(
-                self.uc, unicorn_const.UC_HOOK_CODE, on_divide.address, int(site.ctypes.data),
-                instruction.address, instruction.address,
-            )  # fmt: skip
-
-    # The result
-
-    def _collect(self, host_s: float) -> Execution:
-        machine, options = self.machine, self.options
-        timed = options.timing != "none"
-        profile, causes = collect_profile(self.store, timed)
-        reconstructed, unresolved, predicated = count_accesses(self.store, timed)
-        hooked = int(machine[Word.HOOKED_COUNT])
-        accesses = (
-            AccessAccount(0, hooked, 0)
-            if machine[Word.HOOKED]
-            else AccessAccount(reconstructed, 0, unresolved, predicated)
-        )
-        if lost := int(machine[Word.CALLS_LOST]):
-            self.notes.append(
-                f"{lost} calls went deeper than {_SHADOW_DEPTH} levels and were not followed: call "
-                "paths end there, and measured calls among them are missing."
-            )
-        lowest = int(machine[Word.STACK_LOWEST])
-        depth = int(machine[Word.DEEPEST_DEPTH])
-        path = (
-            *(int(self.deepest[level]) for level in range(depth)),
-            int(machine[Word.DEEPEST_ADDRESS]),
-        )
-        stack = StackMark(self.stack_top, lowest, self.stack_limit, path)
-        entered: tuple[int, ...] = ()
-        if self.image.is_stripped:
-            executions = block_executions(self.store, timed).tolist()
-            entered = entered_functions(self.store.stored, executions)
-        return Execution(
-            outcome=self.ended or "interrupted",
-            exit_code=self.semihosting.exit_code,
-            backend="unicorn",
-            cycles=int(machine[Word.CYCLES]) / TICKS if timed else None,
-            instructions=int(machine[Word.INSTRUCTIONS]),
-            cycles_by_cause=causes,
-            profile=profile,
-            stack=stack,
-            heap=self.heap.mark(),
-            calls=call_stats(self.image, options, self.measured),
-            accesses=accesses,
-            traffic=MemoryTraffic(
-                icache_misses_count=int(machine[Word.ICACHE_MISSES]),
-                dcache_accesses_count=int(machine[Word.DCACHE_ACCESSES]),
-                dcache_misses_count=int(machine[Word.DCACHE_MISSES]),
-                dcache_evictions_count=int(machine[Word.DCACHE_EVICTIONS]),
-                branches_count=count_branches(self.store, timed),
-                mispredicts_count=int(self.store.edges[EDGE_MISPREDICTED]) if timed else 0,
-            ),
-            console=bytes(self.console),
-            host_s=host_s,
-            fault=self.fault,
-            trace=self.trace.result() if self.trace is not None else None,
-            notes=tuple(self.notes),
-            entered=entered,
-        )
+        fault = self.faults.from_error(error.errno, pc, self.call_path(pc))
+        status = Cfsr.UNDEFINSTR if self.is_thumb() else Cfsr.INVSTATE
+        self.raise_usage(fault, status, pc)
 
 
-__all__ = ["UnicornMachine"]
+__all__ = ["Run", "UnicornMachine"]

@@ -97,6 +97,9 @@ class Param(IntEnum):
     ART_HIT = 21
     ART_MISS_OVERHEAD = 22
     STM_UNALIGNED = 23
+    EXCEPTION_CHAIN = 24
+    EXCEPTION_RETURN = 25
+    EXCEPTION_FLOATS = 26
 
 
 _PARAM_KEYS: dict[Param, tuple[str, str]] = {
@@ -122,6 +125,9 @@ _PARAM_KEYS: dict[Param, tuple[str, str]] = {
     Param.SPECIAL_REGISTER: ("system", "special_register_cycles"),
     Param.EXCLUSIVE: ("system", "exclusive_cycles"),
     Param.EXCEPTION_ENTRY: ("system", "exception_entry_cycles"),
+    Param.EXCEPTION_CHAIN: ("system", "exception_chain_cycles"),
+    Param.EXCEPTION_RETURN: ("system", "exception_return_cycles"),
+    Param.EXCEPTION_FLOATS: ("system", "exception_floats_cycles"),
     Param.ART_HIT: ("art", "hit_cycles"),
     Param.ART_MISS_OVERHEAD: ("art", "miss_overhead_cycles"),
 }

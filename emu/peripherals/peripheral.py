@@ -272,6 +272,14 @@ class Peripheral:
         if number is not None:
             self.around.set_interrupt(number, level, f"{self.name}.{output}")
 
+    def quiet_until(self, offset: int) -> int | None:
+        """The cycle up to which reads of a register give the same value, events and writes aside.
+
+        None when that is not known, as for a count; a register that is only stored keeps its value
+        for ever. Loops that poll a quiet register are passed over without running every turn.
+        """
+        return None if offset in self._readers else 1 << 62
+
     def clock_hz(self) -> int:
         """The clock that the chip's file gives this peripheral."""
         return self.around.clocks.hz(self.place.clock) if self.place.clock else 0

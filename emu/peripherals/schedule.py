@@ -36,6 +36,7 @@ class Schedule:
     def __init__(self, on_earlier: Callable[[int], None] = lambda _at_cycles: None) -> None:
         self._events: list[Event] = []
         self._count = 0
+        self.running_cycles: int | None = None  # the time of the event being run
         self._sweep_at = SWEEP_COUNT
         self._on_earlier = on_earlier
 
@@ -72,6 +73,10 @@ class Schedule:
             event = heapq.heappop(self._events)
             action, event.action = event.action, None
             if action is not None:
-                action()
+                self.running_cycles = event.at_cycles
+                try:
+                    action()
+                finally:
+                    self.running_cycles = None
                 ran += 1
         return ran

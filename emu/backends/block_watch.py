@@ -1,0 +1,299 @@
+"""Blocks that Python looks at: new ones, watched ones, and those in which something is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import unicorn
+from unicorn import unicorn_const
+
+from emu.backends.code_store import StoredBlock
+from emu.backends.core_state import PC, SP
+from emu.backends.firmware_faults import IDLE
+from emu.backends.hooks import on_divide
+from emu.backends.layout import TICKS, Block, BlockFlag, Reason, Word
+from emu.backends.native_hook import add_native_hook
+from emu.backends.start import RETURN_ADDRESS
+from emu.system.system_control import Cfsr
+
+if TYPE_CHECKING:
+    from emu.backends.unicorn_machine import Run
+
+# Zero bytes are instructions (`movs r0, r0`), but nobody writes this many of them.
+_EMPTY_CODE_BYTES = 4096
+_WAITS = {"wfi", "wfe", "yield"}
+
+
+class BlockWatch:
+    """The blocks of one run, as far as Python has to do with them."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._divide_sites: dict[int, npt.NDArray[np.int64]] = {}
+        self._divides_armed = False
+        self._fpu_enabled = True
+        self._floating: set[int] = set()  # blocks that use the FPU, met while it was off
+        self._empty_bytes = 0  # of zero-filled code met in a row
+        self._marked: tuple[int, tuple[int, ...]] | None = None  # block and rows just let through
+        self._measured_at: dict[int, int] = {}
+        for index, name in enumerate(run.options.measure):
+            self._measured_at[run.entry_of(name)] = index
+
+    # New blocks
+
+    def meet(self, address: int, size_bytes: int) -> None:
+        """Decode a block that runs for the first time, or whose bytes have changed."""
+        run = self._run
+        code = run.memory.read(address, size_bytes)
+        self._empty_bytes = 0 if any(code) else self._empty_bytes + len(code)
+        if self._empty_bytes >= _EMPTY_CODE_BYTES:
+            run.fault = run.faults.empty_code(address, run.call_path(address))
+            run.ended = "fault"
+            return
+        stored = run.store.add(code, address)
+        number = run.store.number_at(address)
+        row = run.store.blocks.data[number]
+        index = self._measured_at.get(address)
+        if index is not None:
+            row[Block.FLAGS] |= (index + 1) << 24
+        if self._is_watched(stored):
+            row[Block.FLAGS] |= BlockFlag.EVENT
+        if self._divides_armed:
+            self._arm_block(number)
+        if not self._fpu_enabled and _first_floating(stored) >= 0:
+            self._floating.add(number)
+            row[Block.FLAGS] |= BlockFlag.EVENT
+
+    def _is_watched(self, stored: StoredBlock) -> bool:
+        return (
+            self._run.heap.watches(stored.address)
+            or stored.code == IDLE
+            or self._run.marks.touches(stored.address, stored.size_bytes)
+            or self._run.waiting.watches(stored.address)
+            or any(instruction.text == "sev" for instruction in stored.instructions)
+        )
+
+    def refresh(self, address: int) -> None:
+        """A block became, or is no longer, of interest."""
+        store = self._run.store
+        number = store.number_at(address)
+        if number < 0:
+            return
+        wanted = self._is_watched(store.stored[number]) or number in self._floating
+        flags = int(store.blocks.data[number, Block.FLAGS]) & ~int(BlockFlag.EVENT)
+        store.blocks.data[number, Block.FLAGS] = flags | (BlockFlag.EVENT if wanted else 0)
+
+    # Watched blocks
+
+    def event(self, pc: int) -> None:
+        """A watched block is about to run."""
+        run = self._run
+        machine, store = run.machine, run.store
+        number = store.number_at(pc)
+        stored = store.stored[number]
+        if number in self._floating and not self._fpu_enabled:
+            self._no_coprocessor(stored)
+            return
+        if stored.code == IDLE:
+            run.idle(pc)
+            return
+        if run.waiting.watches(pc) and run.waiting.lap():
+            return
+        if any(instruction.text == "sev" for instruction in stored.instructions):
+            run.event_register = True
+        if rows := run.marks.rows_of(stored):
+            self._marked = number, rows
+            run.look_soon_after()
+        run.heap.event(pc, run.core.registers())
+        for address, _ in run.heap.changed():
+            self.refresh(address)
+        # Let the block through once, if it is still watched at all.
+        flags = int(store.blocks.data[store.number_at(pc), Block.FLAGS])
+        machine[Word.SKIP_EVENT] = flags & BlockFlag.EVENT
+
+    def count_marks(self) -> None:
+        """After the stop that follows a marked block: tell when its marks issued."""
+        if self._marked is None:
+            return
+        (number, rows), self._marked = self._marked, None
+        run = self._run
+        if int(run.machine[Word.PREVIOUS]) != number:
+            return  # the block did not run, it will be met again
+        stored = run.store.stored[number]
+        after = int(run.machine[Word.INSTRUCTIONS])
+        for row in rows:
+            run.marks.passed(
+                stored.instructions[row].address,
+                run.clock.cycles_of_row(row),
+                after - (len(stored.instructions) - row),
+            )
+
+    def _no_coprocessor(self, stored: StoredBlock) -> None:
+        run, row = self._run, _first_floating(stored)
+        at = stored.instructions[row]
+        self._catch_up(stored, row)
+        fault = run.faults.no_fpu(at, run.call_path(at.address))
+        run.raise_usage(fault, Cfsr.NOCP, at.address)
+
+    def ended_with(self, pc: int, name: str) -> bool:
+        """Whether the last block ended just before `pc` with the hint `name`."""
+        number = int(self._run.machine[Word.PREVIOUS])
+        if number < 0:
+            return False
+        last = self._run.store.stored[number].instructions[-1]
+        return last.address + last.size_bytes == pc and last.text.split(".")[0] == name
+
+    def is_first_of_handler(self, pc: int) -> bool:
+        return self._run.exceptions.handler == pc
+
+    # What the firmware switches
+
+    def follow_system(self) -> None:
+        """Take over what was written to CCR, CPACR and the MPU since the last look."""
+        run = self._run
+        if run.system.divide_by_zero_traps and not self._divides_armed:
+            self._arm_divides()
+        enabled = run.exceptions.control.fpu_enabled
+        if enabled != self._fpu_enabled:
+            self._fpu_enabled = enabled
+            self._switch_fpu()
+        privileged = not run.system.mpu.enabled or run.core.special().privileged
+        if run.map.follow(run.system.mpu, privileged=privileged):
+            run.store.refresh_fetch_flags()
+
+    def _switch_fpu(self) -> None:
+        store = self._run.store
+        if not self._fpu_enabled:
+            for number, stored in enumerate(store.stored):
+                if _first_floating(stored) >= 0:
+                    self._floating.add(number)
+                    store.blocks.data[number, Block.FLAGS] |= BlockFlag.EVENT
+            return
+        floating, self._floating = self._floating, set()
+        for number in floating:
+            self.refresh(store.stored[number].address)
+
+    def _arm_divides(self) -> None:
+        self._divides_armed = True
+        for number in range(len(self._run.store.stored)):
+            self._arm_block(number)
+
+    def _arm_block(self, number: int) -> None:
+        """Look at each divisor: silicon traps on zero, the emulator does not."""
+        run = self._run
+        stored = run.store.stored[number]
+        for instruction in stored.instructions:
+            if instruction.name not in ("sdiv", "udiv"):
+                continue
+            # A hook is compiled into code that is translated after it was added.
+            run.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
+            if instruction.address in self._divide_sites:
+                continue
+            divisor = instruction.uses[-1][0]
+            site = np.array([run.machine.ctypes.data, divisor], np.int64)
+            self._divide_sites[instruction.address] = site
+            add_native_hook(
+                run.uc, unicorn_const.UC_HOOK_CODE, on_divide.address, int(site.ctypes.data),
+                instruction.address, instruction.address,
+            )  # fmt: skip
+
+    # Blocks that stop the run
+
+    def block_fault(self, reason: int, pc: int) -> None:
+        """A reason of the hook that is about what a block does."""
+        run = self._run
+        match reason:
+            case Reason.NEW_BLOCK if not run.is_thumb():
+                self._even_branch(pc)
+            case Reason.NEW_BLOCK:
+                self.meet(pc, int(run.machine[Word.WANTED_SIZE]))
+            case Reason.UNALIGNED if self._is_rewritten(run.store.number_at(pc)):
+                self._meet_again(pc)
+            case Reason.UNALIGNED:
+                stored = run.store.stored[run.store.number_at(pc)]
+                row = int(run.machine[Word.FAULT_ROW])
+                at = stored.instructions[row]
+                self._catch_up(stored, row)
+                fault = run.faults.unaligned(at, run.call_path(at.address))
+                run.raise_usage(fault, Cfsr.UNALIGNED, at.address)
+            case Reason.EVEN_BRANCH if self._is_rewritten(int(run.machine[Word.PREVIOUS])):
+                self._meet_again(pc)
+            case Reason.EVEN_BRANCH:
+                self._even_branch(pc)
+            case Reason.DIVIDE_BY_ZERO:
+                fault = run.faults.divide_by_zero(pc, run.call_path(pc))
+                run.raise_usage(fault, Cfsr.DIVBYZERO, pc)
+
+    def _even_branch(self, pc: int) -> None:
+        run = self._run
+        run.raise_usage(run.faults.even_branch(pc, run.call_path(pc)), Cfsr.INVSTATE, pc)
+
+    def _is_rewritten(self, number: int) -> bool:
+        """Whether memory no longer holds the code that was decoded there."""
+        stored = self._run.store.stored[number]
+        return self._run.memory.read(stored.address, stored.size_bytes) != stored.code
+
+    def _meet_again(self, pc: int) -> None:
+        """Go on at a block after a fault that only its old code, or its predecessor's, has."""
+        run = self._run
+        for number in (run.store.number_at(pc), int(run.machine[Word.PREVIOUS])):
+            if number >= 0 and self._is_rewritten(number):
+                stored = run.store.stored[number]
+                self.meet(stored.address, stored.size_bytes)
+        run.machine[Word.PREVIOUS] = -1  # its branch was followed already
+
+    # Parts of blocks
+
+    def _catch_up(self, stored: StoredBlock, row: int) -> None:
+        """Run from a block's start to its faulting instruction without accounting."""
+        if row == 0:
+            return
+        run = self._run
+        # Code that is translated already would run past the instruction.
+        run.uc.ctl_remove_cache(stored.address, stored.address + stored.size_bytes)
+        if not self._pass(stored.address, stored.instructions[row].address, row):
+            run.notes.append("The registers are those at the start of the faulting block.")
+
+    def finish_block(self, pc: int) -> int:
+        """Run from within the present block, counted already, to its end; returns the next pc."""
+        run = self._run
+        number = int(run.machine[Word.PREVIOUS])
+        stored = run.store.stored[number] if number >= 0 else None
+        left = (
+            sum(instruction.address >= pc for instruction in stored.instructions)
+            if stored is not None and stored.address <= pc < stored.address + stored.size_bytes
+            else 1
+        )
+        self._pass(pc, RETURN_ADDRESS, left)
+        return run.core.get(PC)
+
+    def step(self, pc: int) -> int:
+        """Run one instruction of the present block without accounting; returns the next pc."""
+        self._pass(pc, RETURN_ADDRESS, 1)
+        return self._run.core.get(PC)
+
+    def _pass(self, pc: int, until: int, count: int) -> bool:
+        machine = self._run.machine
+        machine[Word.REASON], machine[Word.NEXT_STOP] = Reason.PASS, -1
+        try:
+            self._run.uc.emu_start(pc | 1, until, count=count)
+        except unicorn.UcError:
+            return False
+        finally:
+            machine[Word.REASON] = Reason.NONE
+        return True
+
+    def stack_pointer(self) -> int:
+        return self._run.core.get(SP)
+
+    def cycles(self) -> int:
+        return int(self._run.machine[Word.CYCLES]) // TICKS
+
+
+def _first_floating(stored: StoredBlock) -> int:
+    """The first instruction that needs the FPU, -1 for none."""
+    return next(
+        (row for row, item in enumerate(stored.instructions) if item.name.startswith("v")), -1
+    )

@@ -1,0 +1,420 @@
+"""Entering and leaving exceptions: what silicon does between two instructions [DDI0403 B1.5].
+
+Frames are those of silicon: eight words, or twenty-six with floating-point state. That state is
+stored at entry; with lazy stacking its cycles are charged only when the handler uses the FPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emu.backends.call_tracking import finish_frames
+from emu.backends.core_state import (
+    CONTROL_FPCA,
+    CONTROL_PSP,
+    LR,
+    SP,
+    XPSR_FLAGS,
+    XPSR_IT,
+    XPSR_THUMB,
+    CoreState,
+)
+from emu.backends.guest_memory import GuestMemory
+from emu.backends.layout import TICKS, Word
+from emu.backends.memory_model import stack_frame_stall
+from emu.backends.protocol import InterruptStats
+from emu.core.timing_table import Param, TimingTable
+from emu.system.exception_model import NO_EXCEPTION, Exc, ExceptionModel
+from emu.system.system_control import Cfsr, Hfsr, SystemControl
+
+_BASIC_BYTES, _EXTENDED_BYTES = 0x20, 0x68
+_FOREVER = 1 << 62
+_CCR_NONBASETHRDENA = 1
+
+
+@dataclass
+class _Active:
+    """An exception being handled, and what it interrupted."""
+
+    number: int
+    handler: int
+    frame: int
+    entered_cycles: float
+    resumes_at: int
+    previous: int
+    fallthrough: int
+    depth: int
+    frame_lowest: int
+    stack_lowest: int
+    stack_limit: int
+    fp_context: bool
+
+
+@dataclass
+class _Thread:
+    """Calls of a thread that is not running, by the address of its frame."""
+
+    shadow: npt.NDArray[np.int64]
+    previous: int
+    fallthrough: int
+    resumes_at: int
+
+
+@dataclass
+class _Totals:
+    handler: int = 0
+    taken: int = 0
+    chained: int = 0
+    latency_max_cycles: int = 0
+    cycles: float = 0.0
+
+
+class LockupError(Exception):
+    """A fault that cannot be handled: the core stops for good."""
+
+
+class ExceptionUnit:
+    """Exceptions of one run."""
+
+    def __init__(
+        self,
+        core: CoreState,
+        machine: npt.NDArray[np.int64],
+        shadow: npt.NDArray[np.int64],
+        memory: GuestMemory,
+        table: TimingTable,
+        model: ExceptionModel,
+        control: SystemControl,
+        name_of: Callable[[int], str],
+    ) -> None:
+        self._core, self._machine, self._shadow = core, machine, shadow
+        self._memory, self._params = memory, table.params
+        self.model, self.control = model, control
+        self._name_of = name_of
+        self.charged_ticks: dict[int, int] = {}  # by handler: entry, chaining, return
+        self._active: list[_Active] = []
+        self._threads: dict[int, _Thread] = {}
+        self._totals: dict[int, _Totals] = {}
+        self.masks_seen = False  # the block at which the masks were looked at may pass
+        self.allow_nested_thread_return = False  # CCR.NONBASETHRDENA
+
+    # Time
+
+    @property
+    def now_cycles(self) -> int:
+        return int(self._machine[Word.CYCLES]) // TICKS
+
+    def _charge(self, handler: int, ticks: int) -> None:
+        if self._machine[Word.MODE]:
+            self._machine[Word.CYCLES] += ticks
+            self.charged_ticks[handler] = self.charged_ticks.get(handler, 0) + ticks
+
+    def _stall(self, address: int, words: int, *, is_store: bool) -> int:
+        if self._machine[Word.MODE] != 2:
+            return 0
+        return stack_frame_stall(int(self._machine.ctypes.data), address, words, is_store)
+
+    # Entry
+
+    def to_take(self) -> int:
+        """The exception to take now, `NO_EXCEPTION` for none; arms the watch on the masks."""
+        model = self.model
+        if not model.pending & model.enabled:
+            self._machine[Word.WATCH_MASKS] = 0
+            return NO_EXCEPTION
+        special = self._core.special()
+        number = model.to_take(special.primask, special.basepri, special.faultmask)
+        masked = number == NO_EXCEPTION and model.would_take_unmasked()
+        self._machine[Word.WATCH_MASKS] = (2 if self.masks_seen else 1) if masked else 0
+        return number
+
+    def enter(self, number: int, resumes_at: int) -> int:
+        """Take an exception; returns the handler's address.
+
+        Raises:
+            LockupError: its frame cannot be stored, and that fault cannot be handled either.
+        """
+        core, control = self._core, self.control
+        special = core.special()
+        uses_psp, nested = special.uses_psp, bool(special.exception)
+        with_fp = bool(
+            special.control & CONTROL_FPCA and control.fpu_enabled and control.stacks_automatically
+        )
+        registers = core.registers()
+        size = _EXTENDED_BYTES if with_fp else _BASIC_BYTES
+        stack = registers[SP] & ~3
+        frame = (stack - size) & ~7
+        padded = (stack - size) & 4
+        xpsr = (special.xpsr & ~(1 << 9)) | XPSR_THUMB | (padded << 7)
+        words = [*registers[0:4], registers[12], registers[LR], resumes_at, xpsr]
+        ticks = int(self._params[Param.EXCEPTION_ENTRY]) * TICKS
+        data = np.array(words, "<u4").tobytes()
+        if with_fp:
+            floats = core.floats()
+            data += np.array(floats[:8], "<u8").tobytes()
+            data += np.array([floats[8], 0], "<u4").tobytes()
+            control.fpcar = frame + _BASIC_BYTES
+            if not control.stacks_lazily:
+                ticks += int(self._params[Param.EXCEPTION_FLOATS]) * TICKS
+        stored = self._memory.write(frame, data)
+        ticks += self._stall(frame, 8, is_store=True)
+        machine = self._machine
+        thread_end = 0b0100 if uses_psp else 0
+        exc_return = 0xFFFFFFE1 | (0 if nested else 0b1000) | thread_end | (0 if with_fp else 0x10)
+        state = _Active(
+            number, 0, frame, machine[Word.CYCLES] / TICKS, resumes_at,
+            int(machine[Word.PREVIOUS]), int(machine[Word.FALLTHROUGH]),
+            int(machine[Word.SHADOW_DEPTH]), int(machine[Word.STACK_FRAME_LOWEST]),
+            int(machine[Word.STACK_LOWEST]), int(machine[Word.STACK_LIMIT]), with_fp,
+        )  # fmt: skip
+        core.set(SP, frame)
+        core.set_exception(number)
+        if special.control & CONTROL_FPCA:
+            core.set_control(special.control & ~CONTROL_FPCA)
+        core.set_status((special.xpsr & XPSR_FLAGS) | XPSR_THUMB | number)
+        core.set(LR, exc_return)
+        if uses_psp:
+            self._use_main_stack()
+        if not stored:
+            return self._stacking_failed(state, number, ticks)
+        return self._run_handler(state, ticks, chained=False)
+
+    def _stacking_failed(self, state: _Active, number: int, ticks: int) -> int:
+        """The frame met no memory: a BusFault goes first, the exception stays pending."""
+        self.control.cfsr |= Cfsr.STKERR
+        if number in (Exc.HARD_FAULT, Exc.NMI):
+            raise LockupError
+        self.model.pend(Exc.BUS_FAULT, self.now_cycles)
+        fault = Exc.BUS_FAULT
+        if self.model.escalates(fault, 0, 0, 0):
+            self.model.unpend(fault)
+            self.control.hfsr |= Hfsr.FORCED
+            fault = Exc.HARD_FAULT
+            self.model.pend(fault, self.now_cycles)
+        state.number = int(fault)
+        self._core.set_exception(int(fault))
+        return self._run_handler(state, ticks, chained=False)
+
+    def _run_handler(self, state: _Active, ticks: int, *, chained: bool) -> int:
+        """Vector to the handler of `state.number`.
+
+        The exception that goes first at this moment is the one taken: a later one of higher
+        priority takes the place of an earlier one whose frame was being stored (late arrival).
+        """
+        model, machine = self.model, self._machine
+        number = state.number
+        pended = model.enter(number)
+        vector = self._memory.read(self.control.vtor + 4 * number, 4)
+        entry = int.from_bytes(vector, "little") if len(vector) == 4 else 0
+        state.handler = entry & ~1
+        totals = self._totals.setdefault(number, _Totals())
+        totals.handler = state.handler
+        totals.taken += 1
+        totals.chained += int(chained)
+        self._charge(state.handler, ticks)
+        totals.latency_max_cycles = max(totals.latency_max_cycles, self.now_cycles - pended)
+        self._active.append(state)
+        depth = state.depth
+        if depth < machine[Word.SHADOW_CAPACITY]:
+            at = 3 * depth
+            self._shadow[at : at + 2] = state.resumes_at, state.frame
+            machine[Word.SHADOW_DEPTH] = depth + 1
+        machine[Word.PREVIOUS] = -1
+        machine[Word.STATE] = 0
+        machine[Word.TRANSITION] = 0
+        machine[Word.SKIP_EVENT] = 0
+        if not state.handler or not entry & 1 or self._memory.at(state.handler) is None:
+            return self._vector_failed(entry)
+        return state.handler
+
+    def _vector_failed(self, entry: int) -> int:
+        """The vector names no Thumb code: the loop reports or delivers what that means."""
+        return entry & ~1
+
+    # Return
+
+    def leave(self, exc_return: int) -> int | None:
+        """Return from the exception that runs; the address to go on at.
+
+        None when the EXC_RETURN value is not valid here (UsageFault, INVPC).
+        """
+        core, model, machine = self._core, self.model, self._machine
+        special = core.special()
+        number = special.exception
+        if not self._active or not number:
+            return None
+        to_handler = exc_return & 0xF == 1
+        nested = len(model.active) > 1
+        legal = exc_return & 0xFFFFFFE3 == 0xFFFFFFE1 and exc_return & 0xF in (1, 9, 0xD)
+        if not legal or (to_handler and not nested):
+            return None
+        if not to_handler and nested and not self.allow_nested_thread_return:
+            return None
+        state = self._active.pop()
+        now = machine[Word.CYCLES] / TICKS
+        self._totals[number].cycles += now - state.entered_cycles
+        if special.faultmask and number != Exc.NMI:
+            core.clear_faultmask()
+        if number in model.active:
+            model.leave(number, self.now_cycles)
+        if state.fp_context and special.control & CONTROL_FPCA and self.control.stacks_lazily:
+            self._charge(state.handler, int(self._params[Param.EXCEPTION_FLOATS]) * TICKS)
+        machine[Word.SHADOW_DEPTH] = state.depth
+        finish_frames(int(machine.ctypes.data), state.depth)
+        chained = model.to_take(special.primask, special.basepri, 0)
+        if chained != NO_EXCEPTION:
+            return self._chain(state, chained, exc_return)
+        return self._unstack(state, special.control, exc_return)
+
+    def _chain(self, state: _Active, number: int, exc_return: int) -> int:
+        """Go straight to the next handler: the frame stays where it is."""
+        core = self._core
+        core.set_exception(number)
+        core.set_control(core.special().control & ~CONTROL_FPCA)
+        core.set(LR, exc_return)
+        state.number = number
+        state.entered_cycles = self._machine[Word.CYCLES] / TICKS
+        if exc_return & 4:
+            # PendSV's switch of threads may follow: the frame is where PSP says by then.
+            state.frame = core.psp()
+        return self._run_handler(
+            state, int(self._params[Param.EXCEPTION_CHAIN]) * TICKS, chained=True
+        )
+
+    def _unstack(self, state: _Active, control: int, exc_return: int) -> int | None:
+        core, machine = self._core, self._machine
+        to_psp, with_fp = bool(exc_return & 4), not exc_return & 0x10
+        frame = core.psp() if to_psp else core.get(SP)
+        size = _EXTENDED_BYTES if with_fp else _BASIC_BYTES
+        data = self._memory.read(frame, size)
+        if len(data) < size:
+            self.control.cfsr |= Cfsr.UNSTKERR
+            return None
+        words = np.frombuffer(data, "<u4").tolist()
+        xpsr = words[7]
+        back_to = self.model.active[-1] if exc_return & 0xF == 1 else 0
+        if bool(xpsr & 0x1FF) != bool(back_to):
+            return None
+        for register, value in zip((0, 1, 2, 3, 12, LR), words[:6], strict=True):
+            core.set(register, value)
+        if with_fp:
+            floats = np.frombuffer(data[32:96], "<u8").tolist()
+            core.set_floats([*floats, words[24]])
+        after = (frame + size) | (4 if xpsr & 1 << 9 else 0)
+        new_control = (control & 1) | (CONTROL_FPCA if with_fp else 0)
+        if to_psp:
+            core.set_psp(after)
+            new_control |= CONTROL_PSP
+        else:
+            core.set(SP, after)
+        if back_to:
+            core.set_control(new_control)
+            core.set_exception(back_to)
+        else:
+            core.set_control(0)  # privileged, so that the next write of CONTROL counts
+            core.set_exception(0)
+            core.set_control(new_control)
+        core.set_status((xpsr & (XPSR_FLAGS | XPSR_IT)) | XPSR_THUMB | back_to)
+        ticks = int(self._params[Param.EXCEPTION_RETURN]) * TICKS
+        if with_fp and not self.control.stacks_lazily:
+            ticks += int(self._params[Param.EXCEPTION_FLOATS]) * TICKS
+        ticks += self._stall(frame, 8, is_store=False)
+        self._charge(state.handler, ticks)
+        resumes_at = int(words[6]) & ~1
+        self._restore_tracking(state, frame, resumes_at, to_psp)
+        machine[Word.STATE] = machine[Word.TRANSITION] = 0
+        return resumes_at
+
+    # Calls and stacks across switches
+
+    def _restore_tracking(self, state: _Active, frame: int, resumes_at: int, to_psp: bool) -> None:
+        machine = self._machine
+        if frame == state.frame:
+            same = resumes_at == state.resumes_at
+            machine[Word.PREVIOUS] = state.previous if same else -1
+            machine[Word.FALLTHROUGH] = state.fallthrough
+            machine[Word.STACK_FRAME_LOWEST] = min(
+                state.frame_lowest,
+                _FOREVER if to_psp else int(machine[Word.STACK_FRAME_LOWEST]),
+            )
+            if to_psp:
+                self._main_lowest = int(machine[Word.STACK_LOWEST])
+                machine[Word.STACK_LOWEST], machine[Word.STACK_LIMIT] = -1, 0
+            return
+        # Another thread goes on: keep the calls of the one that was interrupted.
+        depth = state.depth
+        self._threads[state.frame] = _Thread(
+            self._shadow[: 3 * depth].copy(), state.previous, state.fallthrough, state.resumes_at
+        )
+        found = self._threads.pop(frame, None)
+        depth = len(found.shadow) // 3 if found else 0
+        if found:
+            self._shadow[: 3 * depth] = found.shadow
+        machine[Word.SHADOW_DEPTH] = depth
+        same = found is not None and found.resumes_at == resumes_at
+        machine[Word.PREVIOUS] = found.previous if found and same else -1
+        machine[Word.FALLTHROUGH] = found.fallthrough if found else 0
+        machine[Word.STACK_FRAME_LOWEST] = _FOREVER
+        if to_psp:
+            self.use_process_stack()
+
+    _main_lowest = -1
+    _main_limit = 0
+
+    def use_process_stack(self) -> None:
+        """Thread mode goes on with PSP: its stack is not the one whose depth is reported."""
+        machine = self._machine
+        if machine[Word.STACK_LOWEST] != -1:
+            self._main_lowest = int(machine[Word.STACK_LOWEST])
+            self._main_limit = int(machine[Word.STACK_LIMIT])
+        machine[Word.STACK_LOWEST], machine[Word.STACK_LIMIT] = -1, 0
+
+    def _use_main_stack(self) -> None:
+        machine = self._machine
+        if machine[Word.STACK_LOWEST] == -1 and self._main_lowest != -1:
+            machine[Word.STACK_LOWEST] = self._main_lowest
+            machine[Word.STACK_LIMIT] = self._main_limit
+        machine[Word.STACK_FRAME_LOWEST] = _FOREVER
+
+    use_main_stack = _use_main_stack
+
+    @property
+    def main_stack_lowest(self) -> int:
+        """The deepest point of the main stack so far."""
+        lowest = int(self._machine[Word.STACK_LOWEST])
+        return self._main_lowest if lowest == -1 else lowest
+
+    # For reports
+
+    @property
+    def running(self) -> int:
+        """The exception being handled, `NO_EXCEPTION` in thread mode."""
+        return self._active[-1].number if self._active else NO_EXCEPTION
+
+    @property
+    def handler(self) -> int:
+        """Where the handler that runs begins, 0 in thread mode."""
+        return self._active[-1].handler if self._active else 0
+
+    def stats(self) -> tuple[InterruptStats, ...]:
+        return tuple(
+            InterruptStats(
+                number=number,
+                name=self._name_of(number),
+                handler=item.handler,
+                taken_count=item.taken,
+                tail_chained_count=item.chained,
+                latency_max_cycles=item.latency_max_cycles,
+                total_cycles=item.cycles,
+            )
+            for number, item in sorted(self._totals.items())
+        )
+
+    def reset(self) -> None:
+        """As after a reset of the chip; what was counted stays."""
+        self._active.clear()
+        self._threads.clear()

@@ -1,0 +1,1 @@
+"""The core around the CPU, which Unicorn lacks: exceptions, SysTick, MPU. Plain Python."""
