@@ -1,17 +1,22 @@
 """Stretches of a run between two lines of its serial output, measured.
 
-A stretch begins when the line that holds its start text has ended, and is over at the first
-character of its stop text: what printing the two lines costs is outside. Where both stand in one
-line it is from the last character of the one to the first of the other.
+A stretch begins when the line that holds its start text has ended, and is over when the first
+character of its stop text begins to leave: what printing the two lines costs is outside. Where both
+stand in one line it is from the last character of the one to the first of the other.
+
+A port tells of a byte when its last bit has left. When its first one did is told by the bytes that
+follow it: those that are sent without a pause are as far apart as one takes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from emu.backends.protocol import CallStats, SerialRange
 
 _MOST_LINE_BYTES = 64 * 1024
+_MOST_COMPARED_BYTES = 64
 
 Stamp = tuple[int, int]  # cycles, instructions
 
@@ -22,6 +27,14 @@ class _Line:
 
     data: bytearray = field(default_factory=bytearray)
     stamps: list[Stamp] = field(default_factory=list)
+
+    def begin_of(self, index: int) -> Stamp:
+        """When a byte began to leave."""
+        following = self.stamps[index : index + _MOST_COMPARED_BYTES]
+        cycles, instructions = min(
+            ((b[0] - a[0], b[1] - a[1]) for a, b in pairwise(following)), default=(0, 0)
+        )
+        return self.stamps[index][0] - cycles, self.stamps[index][1] - instructions
 
 
 @dataclass
@@ -52,8 +65,8 @@ class _Meter:
         if found < 0:
             self.looked = max(self.looked, len(line.data) - len(text) + 1)
             return
-        cycles, instructions = line.stamps[found]
-        self.passes.append((cycles - self.begun[0], instructions - self.begun[1]))
+        cycles, instructions = line.begin_of(found)
+        self.passes.append((max(cycles - self.begun[0], 0), max(instructions - self.begun[1], 0)))
         self.begun = self.begun_on = None
         self.looked = _MOST_LINE_BYTES + 1  # a line that ends one pass begins no other
 
@@ -69,7 +82,8 @@ class _Meter:
         return CallStats(
             name=self.wanted.name,
             address=0,
-            calls_count=len(self.passes) + (self.begun is not None),
+            # One that was begun and never ended counts where there is no other to tell of.
+            calls_count=len(self.passes) or int(self.begun is not None),
             cold_cycles=float(self.passes[0][0]) if self.passes and timed else None,
             cold_instructions=self.passes[0][1] if self.passes else None,
             warm_count=len(warm),

@@ -76,12 +76,11 @@ def render_interrupts(
     headings = ["Interrupts", "handler"] if wide else ["Interrupts"]
     headings += ["taken", "tail-chained"] if wide else ["taken"]
     made = plain_table(*headings, "worst latency", "cycles", "share", left=2 if wide else 1)
-    for row in interrupts[:top]:
-        handler = row.function or f"0x{row.handler:08x}"
-        if row.file:
-            handler += f" {Path(row.file).name}:{row.line}"
-        cells = [cut(row.name, 26 if wide else 22)]
-        cells += [cut(handler, max(16, console.width - 94))] if wide else []
+    names = [cut(row.name, 26 if wide else 22) for row in interrupts[:top]]
+    room = console.width - 76 - max(map(len, names))  # what the other columns leave
+    for name, row in zip(names, interrupts, strict=False):
+        cells = [name]
+        cells += [_handler(row, room)] if wide else []
         cells += [f"{row.taken_count:,}"]
         cells += [f"{row.tail_chained_count:,}"] if wide else []
         made.add_row(
@@ -96,6 +95,12 @@ def render_interrupts(
     return Group(
         made, Text(f"{dots(console)} {rest} more (--top {len(interrupts)} shows all)", style=FAINT)
     )
+
+
+def _handler(row: InterruptCost, room: int) -> str:
+    name = row.function or f"0x{row.handler:08x}"
+    place = f" ({Path(row.file).name}:{row.line})" if row.file else ""
+    return cut(name, room) if len(name) + len(place) > room else name + place
 
 
 def render_unknown_registers(

@@ -2,8 +2,8 @@
  *
  *   emu run examples/serial_runner --uart-in examples/serial_runner/runner.uart
  *
- * It sets its clocks, receives commands by interrupt, sleeps between them and never returns: the
- * script ends the run. */
+ * It sets its clocks, talks by interrupt, sleeps whenever it waits and never returns: the script ends
+ * the run. */
 #include <stddef.h>
 
 #include "board.h"

@@ -18,6 +18,8 @@
 #define CR1_RE (1u << 2)
 #define CR1_TE (1u << 3)
 #define CR1_RXNEIE (1u << 5)
+#define CR1_TCIE (1u << 6)
+#define CR1_TXEIE (1u << 7)
 #define ISR_ORE (1u << 3)
 #define ISR_RXNE (1u << 5)
 #define ISR_TC (1u << 6)
@@ -34,13 +36,44 @@
 static volatile char ring[RING_BYTES];
 static volatile uint32_t written_count; /* by the handler alone */
 static uint32_t read_count;             /* by serial_read alone */
+static const char *volatile to_send;    /* the rest of a line; NULL when it has left the chip */
+
+static void receive(void) {
+    const char byte = (char)REGISTER(USART_RDR);
+    if (written_count - read_count < RING_BYTES) ring[written_count++ % RING_BYTES] = byte;
+}
+
+static void send(void) {
+    REGISTER(USART_TDR) = (uint8_t)*to_send++;
+    if (!*to_send) REGISTER(USART_CR1) = (REGISTER(USART_CR1) & ~CR1_TXEIE) | CR1_TCIE;
+}
 
 void USART_HANDLER(void) {
-    if (REGISTER(USART_ISR) & ISR_RXNE) {
-        const char byte = (char)REGISTER(USART_RDR);
-        if (written_count - read_count < RING_BYTES) ring[written_count++ % RING_BYTES] = byte;
+    const uint32_t status = REGISTER(USART_ISR);
+    const uint32_t control = REGISTER(USART_CR1);
+
+    if (status & ISR_RXNE) receive();
+    if (status & ISR_ORE) REGISTER(USART_ICR) = ISR_ORE;
+    if ((status & ISR_TXE) && (control & CR1_TXEIE)) {
+        send();
+    } else if ((status & ISR_TC) && (control & CR1_TCIE)) {
+        REGISTER(USART_CR1) = control & ~CR1_TCIE;
+        to_send = NULL;
     }
-    if (REGISTER(USART_ISR) & ISR_ORE) REGISTER(USART_ICR) = ISR_ORE;
+}
+
+/* Sleep until an interrupt has come, given that interrupts are off: one that is pending already ends
+ * the sleep, so none is slept through. It is handled before this returns. */
+static void sleep(void) {
+    __asm__ volatile("dsb\n\twfi\n\tcpsie i\n\tisb\n\tcpsid i" ::: "memory");
+}
+
+static void interrupts_off(void) {
+    __asm__ volatile("cpsid i" ::: "memory");
+}
+
+static void interrupts_on(void) {
+    __asm__ volatile("cpsie i" ::: "memory");
 }
 
 void serial_start(void) {
@@ -51,12 +84,9 @@ void serial_start(void) {
 }
 
 char serial_read(void) {
-    /* Between the look and the sleep no interrupt is taken, but a pending one ends the sleep. */
-    __asm__ volatile("cpsid i" ::: "memory");
-    while (written_count == read_count) {
-        __asm__ volatile("dsb\n\twfi\n\tcpsie i\n\tisb\n\tcpsid i" ::: "memory");
-    }
-    __asm__ volatile("cpsie i" ::: "memory");
+    interrupts_off();
+    while (written_count == read_count) sleep();
+    interrupts_on();
     return ring[read_count++ % RING_BYTES];
 }
 
@@ -67,9 +97,10 @@ void serial_printf(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    for (const char *next = line; *next; next++) {
-        wait_for(USART_ISR, ISR_TXE, ISR_TXE);
-        REGISTER(USART_TDR) = (uint8_t)*next;
-    }
-    wait_for(USART_ISR, ISR_TC, ISR_TC);
+    if (!line[0]) return;
+    interrupts_off();
+    to_send = line;
+    REGISTER(USART_CR1) |= CR1_TXEIE;
+    while (to_send) sleep();
+    interrupts_on();
 }

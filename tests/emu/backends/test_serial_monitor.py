@@ -183,8 +183,18 @@ class TestSerialRanges:
         bench.run(1000)
         bench.prints("end of it\r\n", byte_cycles=10)
         (stats,) = bench.monitor.calls()
-        assert stats.cold_cycles == 1010  # the stop text's first character leaves 10 cycles later
-        assert stats.cold_instructions == 505
+        assert stats.cold_cycles == 1000
+        assert stats.cold_instructions == 500
+
+    def test_the_first_character_may_be_in_a_line_of_slow_ones(self) -> None:
+        bench = self.bench()
+        bench.prints("begin\r\n", byte_cycles=10)
+        bench.run(1000)
+        bench.prints("e", byte_cycles=10)
+        bench.prints("n", byte_cycles=500)  # computed in between
+        bench.prints("d", byte_cycles=10)
+        (stats,) = bench.monitor.calls()
+        assert stats.cold_cycles == 1000
 
     def test_in_one_line_it_is_from_text_to_text(self) -> None:
         bench = self.bench("Running...", "done")
@@ -222,6 +232,9 @@ class TestSerialRanges:
         bench.prints("begin\nand then\n")
         (stats,) = bench.monitor.calls()
         assert (stats.calls_count, stats.cold_cycles) == (1, None)
+        bench.prints("end\nbegin\n")
+        (stats,) = bench.monitor.calls()
+        assert (stats.calls_count, stats.cold_cycles) == (1, 0)
 
     def test_a_start_that_comes_again_changes_nothing(self) -> None:
         bench = self.bench()
