@@ -16,6 +16,10 @@ from emu.cli.termination import EXIT_TERMINATED, termination_as_interrupt
 from emu.errors import FirmwareError, UsageError
 from emu.units import parse_duration_s
 
+# Groups of options in --help.
+_BUILD, _RUN, _MEASURE = "Building", "What runs", "What is measured"
+_STOP, _RESULT = "When it stops", "Result"
+
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 if TYPE_CHECKING:
@@ -37,33 +41,56 @@ def run(
     board: Annotated[
         str,
         typer.Option(
-            "--board", "-b", metavar="NAME|FILE", help="A board (emu boards list) or a YAML file."
+            "--board",
+            "-b",
+            metavar="NAME|FILE",
+            help="A board (emu boards list) or a YAML file.",
+            rich_help_panel=_RUN,
         ),
     ] = "h743",
     toolchain: Annotated[
         Literal["zig", "gcc"],
-        typer.Option(help="zig (clang, comes along) or gcc (arm-none-eabi-gcc from PATH)."),
+        typer.Option(
+            help="zig (clang, comes along) or gcc (arm-none-eabi-gcc from PATH).",
+            rich_help_panel=_BUILD,
+        ),
     ] = "zig",
     include: Annotated[
         list[Path] | None,
         typer.Option(
-            "-I", "--include", metavar="DIR", help="Folder for #include. Repeatable: -I inc."
+            "-I",
+            "--include",
+            metavar="DIR",
+            help="Folder for #include. Repeatable: -I inc.",
+            rich_help_panel=_BUILD,
         ),
     ] = None,
     define: Annotated[
         list[str] | None,
-        typer.Option("-D", "--define", metavar="NAME[=VALUE]", help="Macro. Repeatable: -D N=3."),
+        typer.Option(
+            "-D",
+            "--define",
+            metavar="NAME[=VALUE]",
+            help="Macro. Repeatable: -D N=3.",
+            rich_help_panel=_BUILD,
+        ),
     ] = None,
     cflags: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FLAGS", help="Further compiler flags. Example: --cflags '-funroll-loops'."
+            metavar="FLAGS",
+            help="Further compiler flags. Example: --cflags '-funroll-loops'.",
+            rich_help_panel=_BUILD,
         ),
     ] = None,
     optimisation: Annotated[
         str | None,
         typer.Option(
-            "-O", "--optimise", metavar="LEVEL", help="0 1 2 3 s z fast; default 2. Example: -Os."
+            "-O",
+            "--optimise",
+            metavar="LEVEL",
+            help="0 1 2 3 s z fast; default 2. Example: -Os.",
+            rich_help_panel=_BUILD,
         ),
     ] = None,
     entry: Annotated[
@@ -72,6 +99,7 @@ def run(
             metavar="SYMBOL",
             help="Call this function instead of main (C) or reset; an address in programs "
             "without symbols.",
+            rich_help_panel=_RUN,
         ),
     ] = None,
     base: Annotated[
@@ -80,6 +108,7 @@ def run(
             metavar="ADDR",
             help="Where a raw image lies (default: start of flash); of ELF and HEX, where the "
             "vector table is. Example: --base 0x08020000.",
+            rich_help_panel=_RUN,
         ),
     ] = None,
     measure: Annotated[
@@ -88,6 +117,7 @@ def run(
             metavar="SYMBOL[,...]",
             help="Measure calls of these functions apart: first (cold), later (warm), stack. "
             "By name, or by address where there are no names.",
+            rich_help_panel=_MEASURE,
         ),
     ] = None,
     from_: Annotated[
@@ -97,10 +127,14 @@ def run(
             metavar="[NAME=]ADDR",
             help="With --to: measure from one instruction to another: 0x08000400, SYMBOL or "
             "SYMBOL+0x24. Repeatable.",
+            rich_help_panel=_MEASURE,
         ),
     ] = None,
     to: Annotated[
-        list[str] | None, typer.Option("--to", metavar="ADDR", help="Where that stretch is over.")
+        list[str] | None,
+        typer.Option(
+            "--to", metavar="ADDR", help="Where that stretch is over.", rich_help_panel=_MEASURE
+        ),
     ] = None,
     from_uart: Annotated[
         list[str] | None,
@@ -108,81 +142,131 @@ def run(
             metavar="[NAME=]TEXT",
             help="With --to-uart: measure between two lines of serial output that hold these "
             "texts. Repeatable. Example: --from-uart m-infer --to-uart m-done.",
+            rich_help_panel=_MEASURE,
         ),
     ] = None,
     to_uart: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="Where that stretch is over.")
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Where that stretch is over.", rich_help_panel=_MEASURE),
     ] = None,
     uart_in: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="Drive the serial line with this send/expect script (docs/serial.md).",
+            rich_help_panel=_RUN,
         ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Stop, as finished, when the firmware has printed TEXT."),
+        typer.Option(
+            metavar="TEXT",
+            help="Stop, as finished, when the firmware has printed TEXT.",
+            rich_help_panel=_STOP,
+        ),
     ] = None,
     clock: Annotated[
         Literal["auto", "board", "firmware"],
         typer.Option(
             help="board: the board file's clock until the firmware sets its own; firmware: from "
-            "reset on what it sets; auto: board for C sources, firmware for programs."
+            "reset on what it sets; auto: board for C sources, firmware for programs.",
+            rich_help_panel=_RUN,
         ),
     ] = "auto",
     timing: Annotated[
         Literal["full", "issue", "none"],
-        typer.Option(help="full: pipeline and memory; issue: pipeline only; none: count only."),
+        typer.Option(
+            help="full: pipeline and memory; issue: pipeline only; none: count only.",
+            rich_help_panel=_MEASURE,
+        ),
     ] = "full",
     accesses: Annotated[
         Literal["reconstruct", "hook"],
-        typer.Option(help="How data accesses are seen: reconstruct (fast) or hook each (exact)."),
+        typer.Option(
+            help="How data accesses are seen: reconstruct (fast) or hook each (exact).",
+            rich_help_panel=_MEASURE,
+        ),
     ] = "reconstruct",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="What if: --set clock_hz=400M."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="What if: --set clock_hz=400M.", rich_help_panel=_RUN
+        ),
     ] = None,
     place: Annotated[
         list[str] | None,
-        typer.Option(metavar="WHAT=REGION", help="What if: --place weights=dtcm."),
+        typer.Option(
+            metavar="WHAT=REGION", help="What if: --place weights=dtcm.", rich_help_panel=_RUN
+        ),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
             help="Exit 1 when a number of the report is greater: --limit peak_sram_bytes=320K.",
+            rich_help_panel=_RESULT,
         ),
     ] = None,
     max_cycles: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Stop a runaway after N cycles; K, M, G are powers of ten."),
+        typer.Option(
+            metavar="N",
+            help="Stop a runaway after N cycles; K, M, G are powers of ten.",
+            rich_help_panel=_STOP,
+        ),
     ] = None,
     max_time: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Stop after so much modelled time: 2s, 100ms."),
+        typer.Option(
+            metavar="TIME",
+            help="Stop after so much modelled time: 2s, 100ms.",
+            rich_help_panel=_STOP,
+        ),
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Stop after so much time of this machine.", min=0.0),
+        typer.Option(
+            metavar="SECONDS",
+            help="Stop after so much time of this machine.",
+            min=0.0,
+            rich_help_panel=_STOP,
+        ),
     ] = None,
     json: Annotated[
         str | None,
-        typer.Option("--json", metavar="PATH|-", help="Write emu.report/1; - is stdout, alone."),
+        typer.Option(
+            "--json",
+            metavar="PATH|-",
+            help="Write emu.report/1; - is stdout, alone.",
+            rich_help_panel=_RESULT,
+        ),
     ] = None,
     benchmark: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Write github-action-benchmark JSON."),
+        typer.Option(
+            metavar="PATH", help="Write github-action-benchmark JSON.", rich_help_panel=_RESULT
+        ),
     ] = None,
     trace: Annotated[
         Path | None,
-        typer.Option(metavar="PATH.npz", help="Write the SRAM trace; hooks every access."),
+        typer.Option(
+            metavar="PATH.npz",
+            help="Write the SRAM trace; hooks every access.",
+            rich_help_panel=_MEASURE,
+        ),
     ] = None,
     top: Annotated[
-        int, typer.Option(metavar="N", help="Rows of the tables of functions and lines.", min=0)
+        int,
+        typer.Option(
+            metavar="N",
+            help="Rows of the tables of functions and lines.",
+            min=0,
+            rich_help_panel=_RESULT,
+        ),
     ] = 10,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No table; the verdict alone.")
+        bool,
+        typer.Option("--quiet", "-q", help="No table; the verdict alone.", rich_help_panel=_RESULT),
     ] = False,
 ) -> None:
     """Build C sources or take a program, run it on a modelled board, and say what it cost.
