@@ -20,8 +20,10 @@ class AccessClock:
 
     def __init__(self, core: CoreState, machine: npt.NDArray[np.int64], store: CodeStore) -> None:
         self._core, self._machine, self._store = core, machine, store
-        self._entered = (-1, -1, -1)
-        self._accesses = 0
+        self._entered = (-1, -1)
+        self._accesses: dict[int, int] = {}  # of the present block, by address
+        self._address = 0
+        self._at_cycles: int | None = None
         self._details: dict[int, npt.NDArray[np.int32]] = {}
         self._generation = 0
 
@@ -29,8 +31,23 @@ class AccessClock:
         """Modelled cycles up to and including the present block; instructions without timing."""
         return int(self._machine[Word.CYCLES]) // TICKS
 
-    def cycles_at(self, address: int) -> int:
-        """Modelled cycles when the instruction that is accessing `address` issues."""
+    def begin_access(self, address: int) -> None:
+        """A register access is about to be answered; `address` is its word's."""
+        entered = int(self._machine[Word.INSTRUCTIONS]), int(self._machine[Word.PREVIOUS])
+        if entered != self._entered:
+            self._entered = entered
+            self._accesses.clear()
+        self._accesses[address] = self._accesses.get(address, -1) + 1
+        self._address = address
+        self._at_cycles = None
+
+    def access_cycles(self) -> int:
+        """Modelled cycles when the instruction issues whose access began last."""
+        if self._at_cycles is None:
+            self._at_cycles = self._cycles_at(self._address)
+        return self._at_cycles
+
+    def _cycles_at(self, address: int) -> int:
         now = self.cycles()
         number = int(self._machine[Word.PREVIOUS])
         if number < 0 or self._machine[Word.MODE] == 0:
@@ -39,12 +56,9 @@ class AccessClock:
         rows = [
             row for row in range(len(stored.instructions)) if self._may_access(stored, row, address)
         ]
-        entered = int(self._machine[Word.INSTRUCTIONS]), number, address
-        self._accesses = self._accesses + 1 if entered == self._entered else 0
-        self._entered = entered
         if not rows:
             return now
-        row = rows[min(self._accesses, len(rows) - 1)]
+        row = rows[min(self._accesses[address], len(rows) - 1)]
         return now - self._issues_before_end(row)
 
     def cycles_of_row(self, row: int) -> int:

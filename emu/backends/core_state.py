@@ -13,7 +13,7 @@ from typing import Any
 import unicorn
 from unicorn import arm_const
 
-from emu.backends.register_access import REGISTER_IDS, handle_of
+from emu.backends.register_access import REGISTER_IDS, exclusive_offset, handle_of
 
 SP, LR, PC = 13, 14, 15
 CONTROL_UNPRIVILEGED, CONTROL_PSP, CONTROL_FPCA = 1, 2, 4
@@ -82,6 +82,10 @@ class CoreState:
     def __init__(self, uc: unicorn.Uc, in_place: int | None) -> None:
         self._uc = uc
         self._core = (ctypes.c_uint32 * 16).from_address(in_place) if in_place else None
+        offset = exclusive_offset() if in_place else None
+        self._exclusive = (
+            ctypes.c_uint64.from_address(in_place + offset) if in_place and offset else None
+        )
         a = arm_const
         self._general = _Batch(uc, REGISTER_IDS)
         self._special = _Batch(
@@ -100,6 +104,15 @@ class CoreState:
         self._status = _Batch(uc, (a.UC_ARM_REG_XPSR, a.UC_ARM_REG_XPSR_NZCVQG))
         self._faultmask = _Batch(uc, (a.UC_ARM_REG_FAULTMASK,))
         self._floats = _Batch(uc, _FP_IDS)
+
+    def uses_fpu(self) -> bool:
+        """CONTROL.FPCA: a floating-point instruction ran since this context began."""
+        return bool(self.special().control & CONTROL_FPCA)
+
+    def forget_exclusive(self) -> None:
+        """Clear the exclusive monitor: the next strex fails [DDI0403 A3.4]."""
+        if self._exclusive is not None:
+            self._exclusive.value = 0xFFFFFFFFFFFFFFFF
 
     def registers(self) -> list[int]:
         """r0 to r15."""

@@ -51,7 +51,7 @@ class _Active:
     frame_lowest: int
     stack_lowest: int
     stack_limit: int
-    fp_context: bool
+    floats: bytes  # state that lazy stacking has not stored yet
 
 
 @dataclass
@@ -153,13 +153,17 @@ class ExceptionUnit:
         words = [*registers[0:4], registers[12], registers[LR], resumes_at, xpsr]
         ticks = int(self._params[Param.EXCEPTION_ENTRY]) * TICKS
         data = np.array(words, "<u4").tobytes()
+        self._store_floats(special.control)
+        floats = b""
         if with_fp:
-            floats = core.floats()
-            data += np.array(floats[:8], "<u8").tobytes()
-            data += np.array([floats[8], 0], "<u4").tobytes()
+            values = core.floats()
+            floats = np.array(values[:8], "<u8").tobytes()
+            floats += np.array([values[8], 0], "<u4").tobytes()
             control.fpcar = frame + _BASIC_BYTES
+            control.note_frame(thread=not nested, lazily=control.stacks_lazily)
             if not control.stacks_lazily:
                 ticks += int(self._params[Param.EXCEPTION_FLOATS]) * TICKS
+                data, floats = data + floats, b""
         stored = self._memory.write(frame, data)
         ticks += self._stall(frame, 8, is_store=True)
         machine = self._machine
@@ -169,12 +173,19 @@ class ExceptionUnit:
             number, 0, frame, machine[Word.CYCLES] / TICKS, resumes_at,
             int(machine[Word.PREVIOUS]), int(machine[Word.FALLTHROUGH]),
             int(machine[Word.SHADOW_DEPTH]), int(machine[Word.STACK_FRAME_LOWEST]),
-            int(machine[Word.STACK_LOWEST]), int(machine[Word.STACK_LIMIT]), with_fp,
+            int(machine[Word.STACK_LOWEST]), int(machine[Word.STACK_LIMIT]), floats,
         )  # fmt: skip
         core.set(SP, frame)
+        if uses_psp and not special.privileged:
+            core.set_exception(number)
+            core.set_control(0)  # privileged, so that the next write of CONTROL counts
+            core.set_exception(0)
+        if special.control & (CONTROL_FPCA | CONTROL_PSP):
+            core.set_control(0)  # a handler runs on MSP, with a floating-point context of its own
         core.set_exception(number)
-        if special.control & CONTROL_FPCA:
-            core.set_control(special.control & ~CONTROL_FPCA)
+        if special.control & 1:
+            core.set_control(1)
+        core.forget_exclusive()
         core.set_status((special.xpsr & XPSR_FLAGS) | XPSR_THUMB | number)
         core.set(LR, exc_return)
         if uses_psp:
@@ -182,6 +193,21 @@ class ExceptionUnit:
         if not stored:
             return self._stacking_failed(state, number, ticks)
         return self._run_handler(state, ticks, chained=False)
+
+    def _store_floats(self, control: int) -> None:
+        """Make up for lazy stacking: the handler that runs has used the FPU since its entry.
+
+        Silicon stores at the first such instruction; here it is seen at the next exception or
+        return, before anybody else can look at the frame.
+        """
+        if self._active and self._active[-1].floats and control & CONTROL_FPCA:
+            self._flush(self._active[-1])
+
+    def _flush(self, state: _Active) -> None:
+        self._memory.write(state.frame + _BASIC_BYTES, state.floats)
+        state.floats = b""
+        self.control.lazy_pending = False
+        self._charge(state.handler, int(self._params[Param.EXCEPTION_FLOATS]) * TICKS)
 
     def _stacking_failed(self, state: _Active, number: int, ticks: int) -> int:
         """The frame met no memory: a BusFault goes first, the exception stays pending."""
@@ -261,8 +287,9 @@ class ExceptionUnit:
             core.clear_faultmask()
         if number in model.active:
             model.leave(number, self.now_cycles)
-        if state.fp_context and special.control & CONTROL_FPCA and self.control.stacks_lazily:
-            self._charge(state.handler, int(self._params[Param.EXCEPTION_FLOATS]) * TICKS)
+        self._active.append(state)
+        self._store_floats(special.control)
+        self._active.pop()
         machine[Word.SHADOW_DEPTH] = state.depth
         finish_frames(int(machine.ctypes.data), state.depth)
         chained = model.to_take(special.primask, special.basepri, 0)
@@ -275,6 +302,7 @@ class ExceptionUnit:
         core = self._core
         core.set_exception(number)
         core.set_control(core.special().control & ~CONTROL_FPCA)
+        core.forget_exclusive()
         core.set(LR, exc_return)
         state.number = number
         state.entered_cycles = self._machine[Word.CYCLES] / TICKS
@@ -290,6 +318,8 @@ class ExceptionUnit:
         to_psp, with_fp = bool(exc_return & 4), not exc_return & 0x10
         frame = core.psp() if to_psp else core.get(SP)
         size = _EXTENDED_BYTES if with_fp else _BASIC_BYTES
+        if state.floats and frame != state.frame:
+            self._flush(state)  # another thread goes on
         data = self._memory.read(frame, size)
         if len(data) < size:
             self.control.cfsr |= Cfsr.UNSTKERR
@@ -301,9 +331,12 @@ class ExceptionUnit:
             return None
         for register, value in zip((0, 1, 2, 3, 12, LR), words[:6], strict=True):
             core.set(register, value)
-        if with_fp:
+        if state.floats and frame == state.frame:
+            state.floats = b""  # never stored, and still in the registers
+        elif with_fp:
             floats = np.frombuffer(data[32:96], "<u8").tolist()
             core.set_floats([*floats, words[24]])
+        self.control.lazy_pending = False
         after = (frame + size) | (4 if xpsr & 1 << 9 else 0)
         new_control = (control & 1) | (CONTROL_FPCA if with_fp else 0)
         if to_psp:
@@ -318,6 +351,7 @@ class ExceptionUnit:
             core.set_control(0)  # privileged, so that the next write of CONTROL counts
             core.set_exception(0)
             core.set_control(new_control)
+        core.forget_exclusive()
         core.set_status((xpsr & (XPSR_FLAGS | XPSR_IT)) | XPSR_THUMB | back_to)
         ticks = int(self._params[Param.EXCEPTION_RETURN]) * TICKS
         if with_fp and not self.control.stacks_lazily:

@@ -199,3 +199,19 @@ class FaultFinder:
             "the MPU forbids (MemManage)."
         )
         return self._fault("protected", sentence, pc, address, path)
+
+    def no_coprocessor(self, pc: int, path: tuple[int, ...]) -> Fault:
+        """An instruction for a coprocessor that this core does not have."""
+        sentence = (
+            f"The bytes {self._code(pc)} {self._where(pc)} are for a coprocessor that this core "
+            "does not have (UsageFault, NOCP)."
+        )
+        return self._fault("undefined_instruction", sentence, pc, None, path)
+
+    def unaligned_exclusive(self, pc: int, path: tuple[int, ...]) -> Fault:
+        """ldrex or strex to an address that is no multiple of its size."""
+        sentence = (
+            f"The code {self._where(pc)} makes an exclusive access to an unaligned address: this "
+            "core faults (UsageFault, UNALIGNED)."
+        )
+        return self._fault("unaligned", sentence, pc, None, path)

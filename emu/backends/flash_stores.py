@@ -49,7 +49,7 @@ class FlashStores:
                 word = int.from_bytes(value, "little")
                 accepted &= self._interface.write_flash(address + offset, word, len(value))
         run.forget_code(address, size)
-        if not accepted and self._interface.REFUSAL_IS_BUS_FAULT:
+        if not accepted:  # assumed: a bus error; a stray write should not go unseen
             run.raise_memory(unicorn_const.UC_MEM_WRITE_PROT, address, size_bytes, stored_at)
             return stored_at
         block = run.present_block()

@@ -9,6 +9,7 @@ reads the words in place. Elsewhere, or when the search finds nothing, the hook 
 from __future__ import annotations
 
 import ctypes
+import functools
 import platform
 import struct
 import sys
@@ -31,6 +32,7 @@ REGISTER_IDS = (
 _PATTERN = tuple(0x5A000000 + n * 0x01010101 for n in range(13))
 _SEARCHED_BYTES = 0x800
 _CPU_BYTES = 0x10000
+_NEAR_BYTES = 0x3000  # of the CPU's state that begins with r0
 # Offset of `skip_sync_pc_on_exit` in unicorn 2.1.4's handle on Linux x86-64 (measured). It only
 # saves a restore of the program counter that the exact mode does not read; guarded by version and
 # by what `skip_sync_offset` sees there.
@@ -86,6 +88,34 @@ def _search(handle: int, needle: bytes) -> int | None:
             if at >= 0:
                 return int(candidate + at)
     return None
+
+
+@functools.cache
+def exclusive_offset() -> int | None:
+    """Where the exclusive monitor's address lies, in bytes from r0; None where it is not found.
+
+    An emulator of its own runs one ldrex from a marked address, which is then looked for.
+    """
+    marked = 0x5A5A5A40
+    uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+    uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
+    registers = find_registers(uc)
+    if registers is None:
+        return None
+    uc.mem_map(0x1000, 0x1000)
+    uc.mem_map(marked & ~0xFFF, 0x1000)
+    uc.mem_write(0x1000, bytes.fromhex("51e8000f"))  # ldrex r0, [r1]
+    uc.reg_write(arm_const.UC_ARM_REG_R1, marked)
+    before = ctypes.string_at(registers, _NEAR_BYTES)
+    uc.emu_start(0x1001, 0x1004)
+    after = ctypes.string_at(registers, _NEAR_BYTES)
+    needle = struct.pack("<Q", marked)
+    found = [
+        at
+        for at in range(64, _NEAR_BYTES - 8, 8)
+        if after[at : at + 8] == needle and before[at : at + 8] != needle
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 class RegisterAccess:

@@ -21,7 +21,7 @@ class RunHost:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self.accessing = 0  # address of the register access in hand, 0 for none
+        self.is_accessing = False  # whether a register access is being answered
         self.clock_changes: list[ClockChange] = []
         self.serial: dict[str, bytearray] = {}
         self.reset_wanted: str | None = None
@@ -32,8 +32,8 @@ class RunHost:
         running = self._run.space.schedule.running_cycles if self._run.is_wired else None
         if running is not None:
             return running
-        if self.accessing:
-            return self._run.clock.cycles_at(self.accessing)
+        if self.is_accessing:
+            return self._run.clock.access_cycles()
         return self._run.clock.cycles()
 
     def time_fs(self) -> int:

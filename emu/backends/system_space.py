@@ -51,14 +51,14 @@ class SystemSpace:
         machine: npt.NDArray[np.int64],
         board: Board,
         parts: tuple[Nvic, SystemControl, SysTick, Mpu],
-        cycles_at: Callable[[int], int],
+        now_cycles: Callable[[], int],
         changed: Callable[[], None],
         write_itm: Callable[[bytes], None],
     ) -> None:
         self._machine = machine
         self._board = board
         self.nvic, self.control, self.systick, self.mpu = parts
-        self._cycles_at = cycles_at
+        self._now_cycles = now_cycles
         self._changed = changed
         self._write_itm = write_itm
         self.unknown: dict[int, list[int]] = {}  # words that nobody answers for: [reads, writes]
@@ -100,7 +100,7 @@ class SystemSpace:
         if self.mpu.claims(address):
             return self.mpu.read(address)
         if address == DWT_CYCCNT and self._counting:
-            return (self._cycles_at(address) - self._counter_offset) & 0xFFFFFFFF
+            return (self._now_cycles() - self._counter_offset) & 0xFFFFFFFF
         if address == CCSIDR:
             chip = self._board.chip
             return cache_size_id(chip.icache if self._written[CSSELR] & 1 else chip.dcache)
@@ -140,7 +140,7 @@ class SystemSpace:
             self._maintain(address, value)
             return
         was_counting = self._counting
-        now = self._cycles_at(address) if address in (DWT_CYCCNT, DWT_CTRL, DEMCR) else 0
+        now = self._now_cycles() if address in (DWT_CYCCNT, DWT_CTRL, DEMCR) else 0
         if address == DWT_CYCCNT:
             self._counter_offset = now - value
         if address not in self._written:

@@ -148,7 +148,7 @@ class Run:
         """The core's own registers, the peripherals, and the addresses at which they answer."""
         chip, now = self.board.chip, self.host.now_cycles
         model = ExceptionModel(chip.interrupts.lines_count, chip.interrupts.priority_bits)
-        control = SystemControl(model, chip.fpu, now, self.host.request_reset)
+        control = SystemControl(model, chip.fpu, now, self.host.request_reset, self.core.uses_fpu)
         self._irq_names = dict(chip.interrupts.names)
         self.exceptions = ExceptionUnit(
             self.core, self.machine, self.arrays.shadow, self.memory, self.table, model, control,
@@ -160,7 +160,7 @@ class Run:
         mpu = Mpu(chip.interrupts.mpu_regions_count)
         self.system = SystemSpace(
             self.machine, self.board, (Nvic(model, now), control, systick, mpu),
-            self.clock.cycles_at, self.look_soon, lambda data: self.host.serial_out("itm", data),
+            now, self.look_soon, lambda data: self.host.serial_out("itm", data),
         )  # fmt: skip
         self.system.attach_tags(self.arrays.itags, self.arrays.dtags, self.arrays.dirty)
         self.uc.mmio_map(
@@ -287,10 +287,14 @@ class Run:
         if self.options.on_console is not None:
             self.options.on_console(data)
 
+    def _begin_access(self, address: int) -> None:
+        self.host.is_accessing = True
+        self.clock.begin_access(address)
+
     def _system_read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
         try:
             address = SYSTEM_BASE + (offset & ~3)
-            self.host.accessing = address
+            self._begin_access(address)
             if self.space.peripheral_at(address) is not None:
                 return self.space.read(SYSTEM_BASE + offset, size)
             word = self.system.read(address)
@@ -300,11 +304,11 @@ class Run:
             self._fail(failure)
             return 0
         finally:
-            self.host.accessing = 0
+            self.host.is_accessing = False
 
     def _system_write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
         try:
-            self.host.accessing = SYSTEM_BASE + (offset & ~3)
+            self._begin_access(SYSTEM_BASE + (offset & ~3))
             self.waiting.wrote()
             if self.space.peripheral_at(SYSTEM_BASE + offset) is not None:
                 self.space.write(SYSTEM_BASE + offset, value, size)
@@ -313,12 +317,12 @@ class Run:
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
         finally:
-            self.host.accessing = 0
+            self.host.is_accessing = False
 
     def _peripheral_read(self, _uc: Any, offset: int, size: int, base: int) -> int:
         try:
             address = base + offset
-            self.host.accessing = address & ~3
+            self._begin_access(address & ~3)
             value = self.space.read(address, size)
             self.waiting.saw(address, value, size)
             return value
@@ -326,17 +330,17 @@ class Run:
             self._fail(failure)
             return 0
         finally:
-            self.host.accessing = 0
+            self.host.is_accessing = False
 
     def _peripheral_write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
         try:
-            self.host.accessing = (base + offset) & ~3
+            self._begin_access((base + offset) & ~3)
             self.waiting.wrote()
             self.space.write(base + offset, value, size)
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
         finally:
-            self.host.accessing = 0
+            self.host.is_accessing = False
 
     def _fail(self, failure: BaseException) -> None:
         self.failure = failure
@@ -363,6 +367,14 @@ class Run:
                 mapped = self.memory.at(pc) is not None
                 access = c.UC_MEM_FETCH_PROT if mapped else c.UC_MEM_FETCH_UNMAPPED
                 self.raise_memory(access, pc, 2, pc)
+                uc.emu_stop()
+            elif number == 4:  # an exclusive access off its size
+                fault = self.faults.unaligned_exclusive(pc, self.call_path(pc))
+                self.raise_usage(fault, Cfsr.UNALIGNED, pc)
+                uc.emu_stop()
+            elif number == 17:  # the emulator's number for "no coprocessor"
+                fault = self.faults.no_coprocessor(pc, self.call_path(pc))
+                self.raise_usage(fault, Cfsr.NOCP, pc)
                 uc.emu_stop()
             else:
                 self.fault = self.faults.exception(number, pc, self.call_path(pc))

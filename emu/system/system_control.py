@@ -23,7 +23,7 @@ CPACR, FPCCR, FPCAR, FPDSCR, MVFR0, MVFR1, MVFR2 = (
 )  # fmt: skip
 CPUID_CORTEX_M7_R1P1 = 0x411FC271
 CCR_RESET = 0x00040200  # STKALIGN and branch prediction
-_FPCCR_ASPEN, _FPCCR_LSPEN = 1 << 31, 1 << 30
+_FPCCR_ASPEN, _FPCCR_LSPEN, _FPCCR_THREAD = 1 << 31, 1 << 30, 1 << 3
 _SCR_SLEEPONEXIT, _SCR_SLEEPDEEP, _SCR_SEVONPEND = 1 << 1, 1 << 2, 1 << 4
 _AIRCR_KEY, _AIRCR_READ_KEY = 0x05FA, 0xFA05
 # Identification of the core's features, ID_PFR0 to ID_ISAR5 from 0xE000_ED40 [TRM-M7 3.2].
@@ -86,8 +86,10 @@ class SystemControl:
         fpu: Literal["none", "single", "double"],
         now_cycles: Callable[[], int],
         on_reset: Callable[[str], None],
+        uses_fpu: Callable[[], bool] = lambda: False,
     ) -> None:
         self._model, self._fpu = model, fpu
+        self.uses_fpu = uses_fpu  # CONTROL.FPCA of the handler that runs
         self._now, self._on_reset = now_cycles, on_reset
         self.reset()
 
@@ -98,6 +100,7 @@ class SystemControl:
         self.cpacr = 0
         self.fpccr = _FPCCR_ASPEN | _FPCCR_LSPEN
         self.fpcar = self.fpdscr = 0
+        self.lazy_pending = False  # a frame waits for its floating-point state
         self._kept: dict[int, int] = {}
 
     @property
@@ -120,6 +123,11 @@ class SystemControl:
     @property
     def stacks_automatically(self) -> bool:
         return bool(self.fpccr & _FPCCR_ASPEN)
+
+    def note_frame(self, *, thread: bool, lazily: bool) -> None:
+        """A frame with floating-point state was made."""
+        self.fpccr = (self.fpccr & ~_FPCCR_THREAD) | (_FPCCR_THREAD if thread else 0)
+        self.lazy_pending = lazily
 
     def claims(self, address: int) -> bool:
         return (
@@ -166,7 +174,7 @@ class SystemControl:
             case 0xE000ED88:
                 return self.cpacr
             case 0xE000EF34:
-                return self.fpccr
+                return self.fpccr | int(self.lazy_pending and not self.uses_fpu())
             case 0xE000EF38:
                 return self.fpcar
             case 0xE000EF3C:
@@ -206,7 +214,7 @@ class SystemControl:
             case 0xE000ED88:
                 self.cpacr = value & (0xF << 20) if self._fpu != "none" else 0
             case 0xE000EF34:
-                self.fpccr = value & 0xC000017B
+                self.fpccr = value & 0xC000017A
             case 0xE000EF38:
                 self.fpcar = value & ~7
             case 0xE000EF3C:
