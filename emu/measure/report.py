@@ -376,7 +376,7 @@ class Report(_Value):
     @property
     def finished(self) -> bool:
         """Whether the run ended where it was meant to, so that its latency is one."""
-        return self.outcome in FINISHED
+        return self.outcome in FINISHED and self.busy_loop is None
 
     def to_json(self) -> str:
         """The report as text, one key a line, ending in a newline.

@@ -82,7 +82,7 @@ def summarise(
         ),
         paths,
     )
-    finished = execution.outcome in FINISHED
+    finished = execution.outcome in FINISHED and execution.busy_loop is None
     elapsed = profile.elapsed_cycles
     clock_hz = last_clock_hz(execution, board)
     elapsed_ms = _elapsed_ms(execution, elapsed, board)

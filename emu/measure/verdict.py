@@ -16,6 +16,8 @@ def verdict(execution: Execution, options: RunOptions, elapsed_cycles: int | Non
     if execution.fault is not None:
         return execution.fault.sentence
     match execution.outcome:
+        case "halted" if execution.busy_loop is not None:
+            return f"The firmware waits for what never comes.{_waiting(execution)}"
         case "max_cycles":
             unit = "instructions" if options.timing == "none" else "cycles"
             return (

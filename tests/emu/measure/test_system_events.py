@@ -140,6 +140,14 @@ class TestRegistersAndLoops:
         assert "Waits for a register" in page
         assert "rcc.cr at 0x40023800 held 0x00000083" in page
 
+    def test_a_firmware_that_waits_for_ever_has_not_finished(self, measured: Measure) -> None:
+        idle = measured(outcome="halted", exit_code=None)
+        assert (idle.finished, idle.error) == (True, None)
+        report = measured(outcome="halted", exit_code=None, busy_loop=WAITS)
+        assert report.error == f"The firmware waits for what never comes. {WAITS.sentence}"
+        assert not report.finished
+        assert report.latency_cycles is None
+
 
 class TestSerial:
     def test_output_by_port_is_kept_and_what_the_console_lacks_is_said(
