@@ -76,7 +76,11 @@ class AccessClock:
         detail = self._details.get(transition)
         if detail is None:
             detail = self._details[transition] = self._store.detail(transition)
-        return int(detail[-1, 0] - detail[row, 0]) if row < len(detail) else 0
+        if row >= len(detail):
+            return 0
+        # Stalls are charged when a block begins: on average they fall all along it.
+        stall = int(self._machine[Word.STALL]) * (len(detail) - row) // len(detail)
+        return int(detail[-1, 0] - detail[row, 0]) + stall // TICKS
 
     def _may_access(self, stored: StoredBlock, row: int, address: int) -> bool:
         memory = stored.instructions[row].memory

@@ -209,7 +209,7 @@ class FaultFinder:
         return self._fault("undefined_instruction", sentence, pc, None, path)
 
     def unaligned_exclusive(self, pc: int, path: tuple[int, ...]) -> Fault:
-        """ldrex or strex to an address that is no multiple of its size."""
+        """An ldrex or strex to an address that is no multiple of its size."""
         sentence = (
             f"The code {self._where(pc)} makes an exclusive access to an unaligned address: this "
             "core faults (UsageFault, UNALIGNED)."

@@ -56,12 +56,10 @@ from emu.backends.constants import (
     K_FUNCTION,
     K_ICACHE_TICKS,
     K_SEQUENCE,
-    R_CACHEABLE,
     R_COLUMNS,
     R_FETCH_CHUNK,
     R_FETCH_LINE,
     R_FLASH,
-    R_FREE,
     R_NARROW_RMW,
     R_UNCACHED_READ,
     R_UNCACHED_WRITE,
@@ -118,6 +116,7 @@ from emu.backends.constants import (
     W_SKIP_EVENT,
     W_SKIP_STACKS,
     W_SKIP_SYNC,
+    W_STALL,
     W_STATE,
     W_TRACE,
     W_TRANSITION,
@@ -137,6 +136,7 @@ from emu.backends.layout import (
     GROUP_VARIANT,
     PLACE_CACHEABLE,
     PLACE_FREE,
+    PLACE_REGION,
     TICKS,
 )
 from emu.backends.memory_model import art_walk, dcache_access, icache_walk, region_at
@@ -199,12 +199,13 @@ def charge_row(machine: int, row: int, column: int, ticks: int) -> None:
 def touch(machine: int, address: int, last: int, accesses: int, is_store: bool, row: int) -> int:
     """Accesses to bytes `[address, last]`, at most two lines; ticks of stall."""
     regions = get(machine, W_REGIONS)
-    region = region_at(machine, address)
+    place = get8(get(machine, W_ATTRIBUTES), address >> 12)
+    region = place & PLACE_REGION
     into = region * R_COLUMNS
-    if get(regions, into + R_FREE) != 0:
+    if place & PLACE_FREE != 0:
         return 0
     put(machine, W_DCACHE_ACCESSES, get(machine, W_DCACHE_ACCESSES) + accesses)
-    if get(regions, into + R_CACHEABLE) != 0 and get(machine, W_DCACHE_ON) != 0:
+    if place & PLACE_CACHEABLE != 0 and get(machine, W_DCACHE_ON) != 0:
         line = address >> 5
         ticks = dcache_access(machine, line, region, is_store)
         if (last >> 5) != line:
@@ -459,6 +460,7 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
             put(cold, charged, get(cold, charged) + branch * TICKS)
         put(machine, W_STATE, result >> 32)
         put(machine, W_TRANSITION, transition)
+        put(machine, W_STALL, ticks)
         put(machine, W_CYCLES, get(machine, W_CYCLES) + ticks + (result & 0xFFFFFF) * TICKS)
     put(machine, W_INSTRUCTIONS, get(machine, W_INSTRUCTIONS) + (shape & 0xFFFF))
     put(machine, W_PREVIOUS, number)

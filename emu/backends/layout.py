@@ -21,6 +21,7 @@ class Word(IntEnum):
     FALLTHROUGH = auto()
     STATE = auto()
     TRANSITION = auto()  # of the current block
+    STALL = auto()  # what the current block waits for memory, in ticks; not for hooked accesses
     REGISTERS = auto()  # address of r0..r15 inside the emulator, 32 bits each
     LAST_STOP = auto()  # the real limit, where NEXT_STOP only makes the hook look
     READ_BATCH = auto()  # address of uc_reg_read_batch when REGISTERS is only a copy, else 0
