@@ -5,6 +5,8 @@ The board's file says it first; clocks, flash settings and the MPU that the firm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import unicorn
@@ -88,8 +90,7 @@ class MemoryMap:
         changed = {page for page, rights in wanted.items() if self._restricted.get(page) != rights}
         changed |= self._restricted.keys() - wanted.keys()
         self._restricted = wanted
-        for page in sorted(changed):
-            self._protect(page)
+        self._protect(sorted(changed))
 
     def _restrictions(self, mpu: Mpu) -> dict[int, int]:
         """Pages of memory that the MPU does not leave all their rights."""
@@ -124,9 +125,24 @@ class MemoryMap:
         rights |= _WRITE if may_write else 0
         return rights | (_EXECUTE if may_read and not region.execute_never else 0)
 
-    def _protect(self, page: int) -> None:
-        rights = self._memory.rights_of_page(page) & self._restricted.get(page, 0xFF)
-        self._uc.mem_protect(page << _PAGE_SHIFT, _PAGE_BYTES, rights)
+    def _protect(self, pages: Sequence[int]) -> None:
+        """Give pages, lowest first, what their memory and the MPU leave them.
+
+        A run of pages with equal rights is one call: the emulator's time goes with the calls.
+        """
+        start = end = rights = 0
+        for page in pages:
+            wanted = self._memory.rights_of_page(page) & self._restricted.get(page, 0xFF)
+            if page == end and wanted == rights:
+                end = page + 1
+                continue
+            self._protect_run(start, end, rights)
+            start, end, rights = page, page + 1, wanted
+        self._protect_run(start, end, rights)
+
+    def _protect_run(self, start: int, end: int, rights: int) -> None:
+        if end > start:
+            self._uc.mem_protect(start << _PAGE_SHIFT, (end - start) << _PAGE_SHIFT, rights)
 
     # Questions of the fault path
 
@@ -149,7 +165,7 @@ class MemoryMap:
         )
 
     def close_page(self, address: int) -> None:
-        self._protect(address >> _PAGE_SHIFT)
+        self._protect([address >> _PAGE_SHIFT])
 
 
 def peripheral_holes(memory: GuestMemory, board: Board) -> list[tuple[int, int]]:
