@@ -16,6 +16,7 @@ from emu.backends.hooks import on_divide
 from emu.backends.layout import TICKS, Block, BlockFlag, Reason, Word
 from emu.backends.native_hook import add_native_hook
 from emu.backends.start import RETURN_ADDRESS
+from emu.core.timing_table import Param
 from emu.system.system_control import Cfsr
 
 if TYPE_CHECKING:
@@ -155,6 +156,11 @@ class BlockWatch:
         run = self._run
         if run.system.divide_by_zero_traps and not self._divides_armed:
             self._arm_divides()
+        traps = run.table.params[Param.UNALIGNED_TRAPS : Param.UNALIGNED_TRAPS + 1]
+        if traps[0] != int(run.system.unaligned_traps):
+            traps[0] = int(run.system.unaligned_traps)
+            run.store.forget()  # transitions hold whether their accesses fault
+            run.store.make_room()
         enabled = run.exceptions.control.fpu_enabled
         if enabled != self._fpu_enabled:
             self._fpu_enabled = enabled
@@ -268,6 +274,16 @@ class BlockWatch:
         )
         self._pass(pc, RETURN_ADDRESS, left)
         return run.core.get(PC)
+
+    def skip(self, pc: int) -> int:
+        """Leave one instruction of the present block out and run the rest; the next pc."""
+        run = self._run
+        first = int.from_bytes(run.memory.read(pc, 2), "little")
+        after = pc + (4 if first >> 11 in (0b11101, 0b11110, 0b11111) else 2)
+        block = run.present_block()
+        if block is not None and block.address < after < block.address + block.size_bytes:
+            return self.finish_block(after)
+        return after
 
     def step(self, pc: int) -> int:
         """Run one instruction of the present block without accounting; returns the next pc."""

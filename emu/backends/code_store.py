@@ -264,7 +264,7 @@ class CodeStore:
             self.block_executions.data[block, 0] += times
         self.transitions.data[:count, Tra.COUNT] = 0
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Empty the memo tables; the pipe's present state becomes state 1."""
         machine = self._machine
         self.fold()
@@ -294,7 +294,7 @@ class CodeStore:
         """
         machine = self._machine
         if max(machine[Word.TRANSITION_COUNT], machine[Word.STATE_COUNT]) >= MAX_TRANSITIONS - 8:
-            self._forget()
+            self.forget()
         self.states.count = int(machine[Word.STATE_COUNT])
         self.transitions.count = int(machine[Word.TRANSITION_COUNT])
         self.states.reserve(max(1024, self.states.count // 2))

@@ -132,8 +132,8 @@ class ExceptionUnit:
         self._machine[Word.WATCH_MASKS] = (2 if self.masks_seen else 1) if masked else 0
         return number
 
-    def enter(self, number: int, resumes_at: int) -> int:
-        """Take an exception; returns the handler's address.
+    def enter(self, number: int, resumes_at: int, *, thumb: bool = True) -> int:
+        """Take an exception; returns the handler's address. `thumb` is what the frame says.
 
         Raises:
             LockupError: its frame cannot be stored, and that fault cannot be handled either.
@@ -149,7 +149,8 @@ class ExceptionUnit:
         stack = registers[SP] & ~3
         frame = (stack - size) & ~7
         padded = (stack - size) & 4
-        xpsr = (special.xpsr & ~(1 << 9)) | XPSR_THUMB | (padded << 7)
+        xpsr = (special.xpsr & ~(XPSR_THUMB | 1 << 9)) | (padded << 7)
+        xpsr |= XPSR_THUMB if thumb else 0
         words = [*registers[0:4], registers[12], registers[LR], resumes_at, xpsr]
         ticks = int(self._params[Param.EXCEPTION_ENTRY]) * TICKS
         data = np.array(words, "<u4").tobytes()
@@ -200,8 +201,13 @@ class ExceptionUnit:
         Silicon stores at the first such instruction; here it is seen at the next exception or
         return, before anybody else can look at the frame.
         """
-        if self._active and self._active[-1].floats and control & CONTROL_FPCA:
-            self._flush(self._active[-1])
+        if not control & CONTROL_FPCA:
+            return
+        # An outer handler that has not used the FPU leaves its frame to an inner one.
+        for state in reversed(self._active):
+            if state.floats:
+                self._flush(state)
+                return
 
     def _flush(self, state: _Active) -> None:
         self._memory.write(state.frame + _BASIC_BYTES, state.floats)

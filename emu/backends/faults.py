@@ -215,3 +215,11 @@ class FaultFinder:
             "core faults (UsageFault, UNALIGNED)."
         )
         return self._fault("unaligned", sentence, pc, None, path)
+
+    def no_vector(self, name: str, table: int, pc: int, path: tuple[int, ...]) -> Fault:
+        """The vector table lies where no memory is."""
+        sentence = (
+            f"The exception '{name}' was taken {self._where(pc)}, but its vector cannot be read: "
+            f"VTOR is {table:#010x} ({self._place(table)})."
+        )
+        return self._fault("exception", sentence, pc, table, path)

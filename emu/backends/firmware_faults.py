@@ -6,13 +6,13 @@ more than stop; what nobody handles ends the run with its own sentence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emu.backends.core_state import CoreState
 from emu.backends.exception_unit import ExceptionUnit, LockupError
 from emu.backends.guest_memory import GuestMemory
 from emu.backends.protocol import Fault
-from emu.system.exception_model import Exc
+from emu.system.exception_model import Exc, exception_name
 from emu.system.system_control import Cfsr, Hfsr
 
 IDLE = b"\xfe\xe7"  # `b .`: nothing but an interrupt would end it
@@ -64,27 +64,50 @@ class FaultDelivery:
         masks = special.primask, special.basepri, special.faultmask
         if number == Exc.HARD_FAULT or model.escalates(number, *masks):
             if model.execution_priority(*masks) <= model.priority[Exc.HARD_FAULT]:
-                return self.blame() or raised.fault  # lockup
+                return self._locked_up(raised)
             if number != Exc.HARD_FAULT:
                 control.hfsr |= Hfsr.FORCED
             number = Exc.HARD_FAULT
-        if not self._is_handled(number):
-            return self.blame() or raised.fault
+        if (entry := self._vector(number)) is None:
+            return self._locked_up(raised)
+        if not self._is_handled(entry):
+            return self.blame() or self._ended_in(raised.fault, number, entry)
         self._settle()
         self._unresolved.append((len(model.active), raised))
         self.delivered_count += 1
         model.pend(number, exceptions.now_cycles)
         try:
-            return exceptions.enter(number, raised.resumes_at)
+            thumb = not (number != Exc.SVCALL and raised.status & Cfsr.INVSTATE)
+            return exceptions.enter(number, raised.resumes_at, thumb=thumb)
         except LockupError:
             return raised.fault
 
-    def _is_handled(self, number: int) -> bool:
-        """Whether the vector leads to code that does more than stop at once."""
+    def _vector(self, number: int) -> int | None:
+        """The handler's entry in the vector table; None where no memory is."""
         vector = self._memory.read(self._exceptions.control.vtor + 4 * number, 4)
-        entry = int.from_bytes(vector, "little") if len(vector) == 4 else 0
+        return int.from_bytes(vector, "little") if len(vector) == 4 else None
+
+    def _is_handled(self, entry: int) -> bool:
+        """Whether the vector leads to code that does more than stop at once."""
         first = self._memory.read(entry & ~1, 2)
         return bool(entry & 1) and len(first) == 2 and first != IDLE and first[1] != _BKPT
+
+    def _ended_in(self, fault: Fault, number: int, entry: int) -> Fault:
+        """The fault, and where the firmware stops because of it."""
+        if self._memory.read(entry & ~1, 2) != IDLE:
+            return fault
+        name = exception_name(number)
+        return replace(fault, sentence=f"{fault.sentence} Its {name} handler is an endless loop.")
+
+    def _locked_up(self, raised: Raised) -> Fault:
+        """A fault where none can be taken any more [DDI0403 B1.5.15]."""
+        first = self.blame()
+        why = f" While that was handled: {raised.fault.sentence}" if first is not None else ""
+        fault = first or raised.fault
+        return replace(
+            fault,
+            sentence=f"{fault.sentence}{why} No handler can take it: the core locks up (lockup).",
+        )
 
     def _settle(self) -> None:
         """Forget the faults whose handlers have returned."""
@@ -94,4 +117,16 @@ class FaultDelivery:
     def blame(self) -> Fault | None:
         """The fault whose handler is still active: why the firmware stands still."""
         self._settle()
-        return self._unresolved[0][1].fault if self._unresolved else None
+        if not self._unresolved:
+            return None
+        return self._unresolved[0][1].fault
+
+    def endless(self) -> Fault | None:
+        """The same when the handler has reached an endless loop."""
+        fault = self.blame()
+        if fault is None:
+            return None
+        name = exception_name(self._exceptions.running)
+        return replace(
+            fault, sentence=f"{fault.sentence} Its {name} handler ends in an endless loop."
+        )

@@ -28,7 +28,7 @@ ICIALLU, DCIMVAC, DCISW, DCCMVAU, DCCMVAC, DCCSW, DCCIMVAC, DCCISW = (
 )  # fmt: skip
 ICIMVAU = 0xE000EF58
 CCR_NONBASETHRDENA, CCR_UNALIGN_TRP, CCR_DIV_0_TRP = 1, 1 << 3, 1 << 4
-CCR_DC, CCR_IC = 1 << 16, 1 << 17
+CCR_BFHFNMIGN, CCR_DC, CCR_IC = 1 << 8, 1 << 16, 1 << 17
 DEMCR_TRCENA, DWT_CYCCNTENA = 1 << 24, 1
 CTR_CORTEX_M7 = 0x8303C003
 
@@ -86,6 +86,15 @@ class SystemSpace:
     @property
     def divide_by_zero_traps(self) -> bool:
         return bool(self.ccr & CCR_DIV_0_TRP)
+
+    @property
+    def unaligned_traps(self) -> bool:
+        return bool(self.ccr & CCR_UNALIGN_TRP)
+
+    @property
+    def ignores_bus_faults(self) -> bool:
+        """Of data accesses, at the priority of HardFault and above."""
+        return bool(self.ccr & CCR_BFHFNMIGN)
 
     # The bus
 

@@ -8,6 +8,7 @@ keep every count themselves.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,8 @@ class Run:
 
     def __init__(self, image: Image, board: Board, options: RunOptions) -> None:
         self.image, self.board, self.options = image, board, options
-        self.table = load_timing_table(board.chip.core)
+        table = load_timing_table(board.chip.core)
+        self.table = replace(table, params=table.params.copy())  # CCR changes one of them
         self.machine = np.zeros(int(Word.COUNT), np.int64)
         self.console = bytearray()
         self.notes: list[str] = []
@@ -556,6 +558,8 @@ class Run:
         self.event_register = True
         self._pc = self.exceptions.enter(number, self._pc)
         if self.memory.at(self._pc) is None or not self._pc:
+            if self._missing_vector(number, interrupted):
+                return
             name = self._exception_name(number)
             self.fault = self.faults.unhandled(
                 name, number, interrupted, self.call_path(interrupted)
@@ -563,6 +567,18 @@ class Run:
             self.ended = "fault"
         elif self.exceptions.model.priority[number] >= 0 and number != Exc.SYSTICK:
             self._last_sign_cycles = self.clock.cycles()
+
+    def _missing_vector(self, number: int, interrupted: int) -> bool:
+        """A vector that cannot be read is a HardFault, if that has a handler [B1.5.14]."""
+        if self.memory.read(self.exceptions.control.vtor + 4 * number, 4):
+            return False
+        path = self.call_path(interrupted)
+        fault = self.faults.no_vector(
+            self._exception_name(number), self.exceptions.control.vtor, interrupted, path
+        )
+        self.raised = Raised(fault, Exc.HARD_FAULT, Hfsr.VECTTBL, interrupted)
+        self._deliver()
+        return True
 
     def _after_stop(self, reason: int) -> None:
         """Go on from where the emulator stopped: sets `_pc`, or ends the run."""
@@ -631,6 +647,10 @@ class Run:
     def _deliver(self) -> None:
         raised, self.raised = self.raised, None
         assert raised is not None
+        if self._is_ignored(raised):
+            self.exceptions.control.cfsr |= raised.status
+            self._pc = self.watch.skip(raised.resumes_at)
+            return
         if raised.exception == Exc.SVCALL and self.options.entry is not None:
             taken: int | Fault = raised.fault
         else:
@@ -640,6 +660,15 @@ class Run:
         else:
             self._pc = taken
             self._last_sign_cycles = self.clock.cycles()
+
+    def _is_ignored(self, raised: Raised) -> bool:
+        """CCR.BFHFNMIGN: data bus errors of a handler that probes [DDI0403 B3.2.8]."""
+        data = raised.exception == Exc.BUS_FAULT and not raised.status & Cfsr.IBUSERR
+        if not data or not self.system.ignores_bus_faults:
+            return False
+        special = self.core.special()
+        masks = special.primask, special.basepri, special.faultmask
+        return self.exceptions.model.execution_priority(*masks) <= -1
 
     def _return_from_exception(self) -> None:
         exc_return, self._exc_return = self._exc_return or 0, None
@@ -687,7 +716,7 @@ class Run:
 
     def idle(self, pc: int) -> None:
         """At `b .`: only an interrupt ends it."""
-        fault = self.delivery.blame()
+        fault = self.delivery.endless()
         running = self.exceptions.running
         if fault is None and running and self.watch.is_first_of_handler(pc):
             name = self._exception_name(running)

@@ -70,6 +70,7 @@ P_MISPREDICT, P_MISPREDICT_EARLY = int(Param.MISPREDICT), int(Param.MISPREDICT_E
 P_EARLY_AGE, P_REDIRECT = int(Param.EARLY_AGE), int(Param.DECODE_REDIRECT)
 P_UNALIGNED_OLDER, P_UNALIGNED_YOUNGER = int(Param.UNALIGNED_OLDER), int(Param.UNALIGNED_YOUNGER)
 P_UNALIGNED_STORE, P_NARROW_STORE = int(Param.UNALIGNED_STORE), int(Param.NARROW_STORE)
+P_UNALIGNED_TRAPS = int(Param.UNALIGNED_TRAPS)
 P_STORE_ENTRIES, P_STM_UNALIGNED = int(Param.STORE_ENTRIES), int(Param.STM_UNALIGNED)
 
 
@@ -301,7 +302,8 @@ def simulate_block(
         elif (attr & A_STORE) != 0 and rows[index, I_WORDS] == 2 and (low & 4) != 0:
             busy_until = time + 1 + params[P_STM_UNALIGNED]
         if group >= 0 and (low & (rows[index, I_WORD] - 1)) != 0:
-            if rows[index, I_WORDS] > 1 or (attr & A_FP_TRANSFER) != 0:
+            traps = params[P_UNALIGNED_TRAPS] != 0
+            if rows[index, I_WORDS] > 1 or (attr & A_FP_TRANSFER) != 0 or traps:
                 # In an IT block it may not execute at all, and then its base may be anything.
                 if (attr & A_PREDICATED) == 0:
                     return FAULT_UNALIGNED - (index - first)

@@ -100,6 +100,7 @@ class Param(IntEnum):
     EXCEPTION_CHAIN = 24
     EXCEPTION_RETURN = 25
     EXCEPTION_FLOATS = 26
+    UNALIGNED_TRAPS = 27  # not a time: CCR.UNALIGN_TRP, which a run sets in its own copy
 
 
 _PARAM_KEYS: dict[Param, tuple[str, str]] = {

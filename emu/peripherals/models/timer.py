@@ -1,10 +1,11 @@
 """Basic, general-purpose and advanced timers [RM0385, RM0433: TIMx].
 
 Settings: kind basic|general|advanced (general), bits 16|32 (16), channels 0..6 (by kind), and
-itr0..itr12: the timer whose trigger output is that internal trigger input ("tim1").
+itr0..itr12: the timer whose trigger output is that internal trigger input ("tim1"), and ti1..ti4:
+the internal clocks that a channel can capture ("or[7:6] pin lsi lse").
 Interrupt outputs: "global", or of advanced timers "update", "compare", "break" and "trigger".
 Wires: drives "<tim>_trgo", "<tim>_trgo2", and the DMA requests "<tim>_up", "<tim>_ch1".. and
-"<tim>_trig" and "<tim>_com". Pins are not modelled: no captures, no output levels.
+"<tim>_trig" and "<tim>_com". Pins are not modelled: of the captures only those of clocks.
 
 The counter is settled whenever somebody looks; an event is only scheduled for the next update or
 match that raises an interrupt, a DMA request or a trigger.
@@ -12,48 +13,24 @@ match that raises an interrupt, a DMA request or a trigger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 
+from emu.peripherals import timer_registers as reg
+from emu.peripherals.clock_capture import ClockCapture
 from emu.peripherals.counter import Alignment, Counter, Happened
 from emu.peripherals.peripheral import Register
-from emu.peripherals.ticking import TickingPeripheral
-
-CR1, CR2, SMCR, DIER, SR, EGR, CCMR1, CCMR2, CCER = range(0x00, 0x24, 4)
-CNT, PSC, ARR, RCR, CCR1, CCR2, CCR3, CCR4, BDTR, DCR, DMAR, OR = range(0x24, 0x54, 4)
-CCMR3, CCR5, CCR6, AF1, AF2, TISEL = range(0x54, 0x6C, 4)
-COMPARES = (CCR1, CCR2, CCR3, CCR4, CCR5, CCR6)
-
-CEN, UDIS, URS, OPM, DIR, ARPE, UIFREMAP = 1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 7, 1 << 11
-CCDS = 1 << 3  # CR2: compare DMA requests come with the update
-UIF, CC1IF, COMIF, TIF, BIF = 1, 1 << 1, 1 << 5, 1 << 6, 1 << 7  # SR; DIER and EGR alike
-COMPARE_FLAGS = 0b1111 << 1
-UDE, CC1DE, COMDE, TDE = 1 << 8, 1 << 9, 1 << 13, 1 << 14  # DIER
-MOE = 1 << 15  # BDTR
-CC_FLAGS = (1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 16, 1 << 17)  # CC5IF and CC6IF sit apart
-
-TRGO_RESET, TRGO_ENABLE, TRGO_UPDATE, TRGO_COMPARE_PULSE, TRGO_REFERENCE = range(5)
-SLAVE_OFF, SLAVE_RESET, SLAVE_GATED, SLAVE_TRIGGER, SLAVE_CLOCK, SLAVE_RESET_TRIGGER = (
-    0,
-    4,
-    5,
-    6,
-    7,
-    8,
-)
-
-# The counter starts one tick of its clock after CEN [RM0385 TIM counter: "1 clock cycle after"].
-START_TICKS = 1
+from emu.peripherals.timer_outputs import TimerOutputs
 
 
-class Timer(TickingPeripheral):
+class Timer(TimerOutputs):
     """One timer; see the module."""
 
-    counter: Counter
     _tick: int  # of the clock, up to which the counter is settled
     _external: bool  # counts edges of a trigger instead of the clock
-    _references: list[bool]  # OCxREF, kept up where a trigger output follows it
     _burst_index: int
+    _captures: Mapping[int, ClockCapture] = MappingProxyType({})  # of channels, 0-based
 
     def registers(self) -> Iterable[Register]:
         settings = self.settings
@@ -62,43 +39,54 @@ class Timer(TickingPeripheral):
         self.channels = int(settings.get("channels", {"basic": 0, "advanced": 6}.get(self.kind, 4)))
         self.maximum = (1 << self.bits) - 1
         basic, wide = self.kind == "basic", self.channels >= 4
-        cr1 = CEN | UDIS | URS | OPM | ARPE | UIFREMAP
+        cr1 = reg.CEN | reg.UDIS | reg.URS | reg.OPM | reg.ARPE | reg.UIFREMAP
         cr1 |= 0 if basic else 0x300
         cr1 |= 0x70 if wide else 0
-        yield Register("CR1", CR1, writable=cr1)
-        yield Register("CR2", CR2, writable=0x70 if basic else 0x00FFFFFF)
-        yield Register("DIER", DIER, writable=0x101 if basic else 0x7FFF)
-        yield Register("SR", SR)
-        yield Register("EGR", EGR)
-        yield Register("CNT", CNT)
-        yield Register("PSC", PSC, writable=0xFFFF)
-        yield Register("ARR", ARR, reset=self.maximum, writable=self.maximum)
+        yield Register("CR1", reg.CR1, writable=cr1)
+        yield Register("CR2", reg.CR2, writable=0x70 if basic else 0x00FFFFFF)
+        yield Register("DIER", reg.DIER, writable=0x101 if basic else 0x7FFF)
+        yield Register("SR", reg.SR)
+        yield Register("EGR", reg.EGR)
+        yield Register("CNT", reg.CNT)
+        yield Register("PSC", reg.PSC, writable=0xFFFF)
+        yield Register("ARR", reg.ARR, reset=self.maximum, writable=self.maximum)
         if basic:
             return
-        yield Register("SMCR", SMCR)
-        yield Register("CCMR1", CCMR1)
-        yield Register("CCER", CCER)
+        yield Register("SMCR", reg.SMCR)
+        yield Register("CCMR1", reg.CCMR1)
+        yield Register("CCER", reg.CCER)
         if self.channels > 2:
-            yield Register("CCMR2", CCMR2)
+            yield Register("CCMR2", reg.CCMR2)
         if self.channels > 4:
-            yield Register("CCMR3", CCMR3)
-        for number, offset in enumerate(COMPARES[: self.channels], 1):
+            yield Register("CCMR3", reg.CCMR3)
+        for number, offset in enumerate(reg.COMPARES[: self.channels], 1):
             yield Register(f"CCR{number}", offset, writable=self.maximum)
         if self.kind == "advanced":
-            yield Register("RCR", RCR, writable=0xFFFF)
-            yield Register("BDTR", BDTR, writable=0x03FFFFFF)
-        yield Register("DCR", DCR, writable=0x1F1F)
-        yield Register("DMAR", DMAR)
-        for name, offset in (("OR", OR), ("AF1", AF1), ("AF2", AF2), ("TISEL", TISEL)):
+            yield Register("RCR", reg.RCR, writable=0xFFFF)
+            yield Register("BDTR", reg.BDTR, writable=0x03FFFFFF)
+        yield Register("DCR", reg.DCR, writable=0x1F1F)
+        yield Register("DMAR", reg.DMAR)
+        for name, offset in (
+            ("OR", reg.OR),
+            ("AF1", reg.AF1),
+            ("AF2", reg.AF2),
+            ("TISEL", reg.TISEL),
+        ):
             yield Register(name, offset)
 
     def reset(self) -> None:
         super().reset()
         self.counter = Counter(maximum=self.maximum, reload=self.maximum, next_reload=self.maximum)
         self._tick, self._external, self._burst_index = 0, False, 0
-        self._references = [False] * 6
+        for capture in self._captures.values():
+            capture.set(0, 0, 1, 1)
 
     def connect(self) -> None:
+        self._captures = {
+            int(key[2:]) - 1: ClockCapture(str(text))
+            for key, text in self.settings.items()
+            if key[:2] == "ti" and key[2:].isdecimal()
+        }
         super().connect()
         self._triggers: dict[int, str] = {}
         for key, source in self.settings.items():
@@ -114,8 +102,12 @@ class Timer(TickingPeripheral):
         return self.counter.running and not self._external and not self._gate_closed()
 
     def settle(self) -> None:
-        """Bring the counter to this cycle, event by event where one is due."""
-        now_tick = self.ticks()
+        if any(capture.is_on for capture in self._captures.values()):
+            self._take_captures()
+        self._settle_to(self.ticks())
+
+    def _settle_to(self, now_tick: int) -> None:
+        """Bring the counter to a tick, event by event where one is due."""
         while self._due is not None and self._due <= now_tick:
             self._advance_to(self._due)
         if now_tick > self._tick:
@@ -133,133 +125,139 @@ class Timer(TickingPeripheral):
 
     def next_tick(self) -> int | None:
         ticks = self._ticks_to_visible() if self._counts_clock else None
-        return None if ticks is None else self._tick + ticks
+        found = [] if ticks is None else [self._tick + ticks]
+        told = self.get(reg.DIER) & ~self.get(reg.SR) | self.get(reg.DIER) >> 8
+        for channel, capture in self._captures.items():
+            if told & reg.CC1IF << channel and (tick := self._capture_tick(capture)) is not None:
+                found.append(max(tick, self._tick + 1))
+        return min(found, default=None)
 
     def _ticks_to_visible(self) -> int | None:
         """Ticks until an update or match that somebody is told of."""
-        enabled, flags, cr2 = self.get(DIER), self.get(SR), self.get(CR2)
-        outputs = self._trigger_modes(cr2)
-        wanted = enabled & ~flags & (UIF | COMPARE_FLAGS)
-        update = bool(wanted & UIF or enabled & UDE) or TRGO_UPDATE in outputs
+        enabled, flags, cr2 = self.get(reg.DIER), self.get(reg.SR), self.get(reg.CR2)
+        outputs = self.trigger_modes(cr2)
+        wanted = enabled & ~flags & (reg.UIF | reg.COMPARE_FLAGS)
+        update = bool(wanted & reg.UIF or enabled & reg.UDE) or reg.TRGO_UPDATE in outputs
         dma = enabled >> 9 & 0b1111
-        if dma and cr2 & CCDS:
+        if dma and cr2 & reg.CCDS:
             update, dma = True, 0
-        if TRGO_ENABLE in outputs and self.counter.one_pulse:
+        if reg.TRGO_ENABLE in outputs and self.counter.one_pulse:
             update = True
         channels = wanted >> 1 & 0b1111 | dma
         for mode in outputs:
-            if mode == TRGO_COMPARE_PULSE:
+            if mode == reg.TRGO_COMPARE_PULSE:
                 channels |= 1
-            elif mode >= TRGO_REFERENCE:
-                channels |= 1 << (mode - TRGO_REFERENCE)
+            elif mode >= reg.TRGO_REFERENCE:
+                channels |= 1 << (mode - reg.TRGO_REFERENCE)
         candidates = [self.counter.ticks_to_update()] if update else []
-        if any(mode >= TRGO_REFERENCE for mode in outputs):
+        if any(mode >= reg.TRGO_REFERENCE for mode in outputs):
             candidates.append(self.counter.ticks_to_roll())
         candidates.extend(
             self.counter.ticks_to_match(channel)
             for channel in range(self.channels)
-            if channels >> channel & 1 and self._compares(channel)
+            if channels >> channel & 1 and self.compares(channel)
         )
         return min((item for item in candidates if item is not None), default=None)
+
+    # Captures of internal clocks
+
+    def after_clock_change(self) -> None:
+        self._select_captures()
+        super().after_clock_change()
+
+    def _select_captures(self) -> None:
+        """By CCER, CCMRx and the remap register: which channels capture which clock."""
+        now_cycles, core_hz = self.around.now_cycles(), self.around.clocks.hz("core")
+        for channel, capture in self._captures.items():
+            half = self.get(reg.CCMR1 + 4 * (channel // 2)) >> (8 * (channel % 2))
+            captures = self.get(reg.CCER) >> 4 * channel & 1 and half & 3 == 1
+            source = capture.source(self.get(capture.offset)) if captures else None
+            clock_hz = self.kernel_clock_hz(source) if source else 0
+            capture.set(now_cycles, clock_hz, core_hz, 1 << (half >> 2 & 3))
+
+    def _capture_tick(self, capture: ClockCapture) -> int | None:
+        """The first tick at or after the edge that is captured next."""
+        cycles = capture.next_cycles()
+        return None if cycles is None else self._clock.ticks(cycles - 1) + 1
+
+    def _take_captures(self) -> None:
+        now_tick = self.ticks()
+        tick_began = self._clock.cycles_at(now_tick)
+        while True:
+            due = [
+                (tick, channel)
+                for channel, capture in self._captures.items()
+                if (tick := self._capture_tick(capture)) is not None and tick <= now_tick
+            ]
+            if not due:
+                return
+            tick, channel = min(due)
+            capture, flag = self._captures[channel], reg.CC1IF << channel
+            over = bool(self.get(reg.SR) & flag)
+            if tick_began is not None and not self.get(reg.DIER) & reg.CC1DE << channel:
+                over |= capture.skip_to_last(tick_began)
+                tick = self._capture_tick(capture) or tick
+            capture.take()
+            self._settle_to(tick)
+            self.store(reg.CCR1 + 4 * channel, self.counter.count)
+            self.store(reg.SR, self.get(reg.SR) | flag | (flag << 8 if over else 0))
+            self.reschedule()
+            self._update_interrupts()
+            if self.get(reg.DIER) & reg.CC1DE << channel:
+                self.pulse(f"{self.name}_ch{channel + 1}")
+
+    def read_word(self, offset: int) -> int:
+        channel = (offset - reg.CCR1) // 4
+        if channel in self._captures and not self.compares(channel):
+            self.settle()
+            self.store(reg.SR, self.get(reg.SR) & ~(reg.CC1IF << channel))
+            self.reschedule()
+            self._update_interrupts()
+        return super().read_word(offset)
 
     # What happened, and who is told
 
     def _take(self, happened: Happened) -> None:
         """Flags, then the next event, then the outside."""
-        flags, cr2, enabled = self.get(SR), self.get(CR2), self.get(DIER)
+        flags, cr2, enabled = self.get(reg.SR), self.get(reg.CR2), self.get(reg.DIER)
         matched = 0
         if happened.updates:
-            flags |= UIF
+            flags |= reg.UIF
             if not self.counter.running:
-                self.store(CR1, self.get(CR1) & ~CEN)
+                self.store(reg.CR1, self.get(reg.CR1) & ~reg.CEN)
         for channel in range(self.channels):
-            if happened.matches >> channel & 1 and self._compares(channel):
-                flags |= CC_FLAGS[channel]
+            if happened.matches >> channel & 1 and self.compares(channel):
+                flags |= reg.CC_FLAGS[channel]
                 matched |= 1 << channel
-        self.store(SR, flags)
+        self.store(reg.SR, flags)
         self.reschedule()
         self._update_interrupts()
         requests = []
-        if happened.updates and enabled & UDE:
+        if happened.updates and enabled & reg.UDE:
             requests.append("up")
-        by_update = bool(cr2 & CCDS)
+        by_update = bool(cr2 & reg.CCDS)
         for channel in range(min(self.channels, 4)):
-            if enabled & (CC1DE << channel):
+            if enabled & (reg.CC1DE << channel):
                 if happened.updates if by_update else matched >> channel & 1:
                     requests.append(f"ch{channel + 1}")
         for request in requests:
-            self._pulse(f"{self.name}_{request}")
-        self._follow_references(matched)
-        self._drive_triggers(update=happened.updates > 0, compare=bool(matched & 1))
+            self.pulse(f"{self.name}_{request}")
+        self.follow_references(matched)
+        self.drive_triggers(update=happened.updates > 0, compare=bool(matched & 1))
 
     def _update_interrupts(self) -> None:
-        active = self.get(SR) & self.get(DIER) & 0xFF
+        active = self.get(reg.SR) & self.get(reg.DIER) & 0xFF
         self.drive("global", bool(active))
         if self.kind == "advanced":
-            self.drive("update", bool(active & UIF))
-            self.drive("compare", bool(active & COMPARE_FLAGS))
-            self.drive("break", bool(active & BIF))
-            self.drive("trigger", bool(active & (TIF | COMIF)))
-
-    def _pulse(self, wire: str) -> None:
-        self.around.set_signal(wire, True)
-        self.around.set_signal(wire, False)
-
-    def _compares(self, channel: int) -> bool:
-        """Whether a channel is an output: CCxS = 0. Inputs would need pins."""
-        if channel >= 4:
-            return True
-        return not self.get(CCMR1 + 4 * (channel // 2)) >> (8 * (channel % 2)) & 3
-
-    # Trigger outputs
-
-    def _trigger_modes(self, cr2: int) -> tuple[int, ...]:
-        """MMS, and MMS2 of those that have it (0..7 of it: TRGO2's double modes act as reset)."""
-        mms = cr2 >> 4 & 7
-        if self.kind != "advanced" or self.channels < 6:
-            return (mms,)
-        mms2 = cr2 >> 20 & 15
-        return (mms, mms2 if mms2 < 8 else TRGO_RESET)
-
-    def _drive_triggers(
-        self, *, update: bool = False, compare: bool = False, restart: bool = False
-    ) -> None:
-        for number, mode in enumerate(self._trigger_modes(self.get(CR2))):
-            wire = f"{self.name}_trgo" + ("2" if number else "")
-            if mode == TRGO_ENABLE:
-                self.around.set_signal(wire, bool(self.get(CR1) & CEN))
-            elif mode >= TRGO_REFERENCE:
-                self.around.set_signal(wire, self._references[mode - TRGO_REFERENCE])
-            elif (
-                (mode == TRGO_RESET and restart)
-                or (mode == TRGO_UPDATE and update)
-                or (mode == TRGO_COMPARE_PULSE and compare)
-            ):
-                self._pulse(wire)
-
-    def _follow_references(self, matched: int = 0) -> None:
-        """OCxREF by the output mode OCxM, where a trigger output shows it."""
-        counter = self.counter
-        for mode in self._trigger_modes(self.get(CR2)):
-            channel = mode - TRGO_REFERENCE
-            if not 0 <= channel < self.channels or not self._compares(channel):
-                continue
-            half = self.get(CCMR1 + 4 * (channel // 2)) >> (8 * (channel % 2))
-            output, hit = half >> 4 & 7, bool(matched >> channel & 1)
-            if output in (6, 7):  # PWM
-                above = counter.count - counter.compares[channel]
-                on = above <= 0 if counter.falling else above < 0
-                self._references[channel] = on == (output == 6)
-            elif output in (4, 5):  # forced
-                self._references[channel] = output == 5
-            elif hit and output:  # active, inactive, toggle
-                was = self._references[channel]
-                self._references[channel] = not was if output == 3 else output == 1
+            self.drive("update", bool(active & reg.UIF))
+            self.drive("compare", bool(active & reg.COMPARE_FLAGS))
+            self.drive("break", bool(active & reg.BIF))
+            self.drive("trigger", bool(active & (reg.TIF | reg.COMIF)))
 
     # Trigger input
 
     def _selected_trigger(self) -> str | None:
-        smcr = self.get(SMCR)
+        smcr = self.get(reg.SMCR)
         number = smcr >> 4 & 7 | (smcr >> 20 & 3) << 3
         if 4 <= number <= 7:
             self.around.note(
@@ -276,20 +274,20 @@ class Timer(TickingPeripheral):
         return self._triggers.get(index)
 
     def _slave_mode(self) -> int:
-        smcr = self.get(SMCR)
+        smcr = self.get(reg.SMCR)
         return smcr & 7 | (smcr >> 16 & 1) << 3
 
     def _gate_closed(self) -> bool:
-        if self._slave_mode() != SLAVE_GATED:
+        if self._slave_mode() != reg.SLAVE_GATED:
             return False
         wire = self._selected_trigger()
         return wire is None or not self.around.signal(wire)
 
     def _trigger_in(self, wire: str, level: bool) -> None:
         mode = self._slave_mode()
-        if mode == SLAVE_OFF or self._selected_trigger() != wire:
+        if mode == reg.SLAVE_OFF or self._selected_trigger() != wire:
             return
-        if mode == SLAVE_GATED:
+        if mode == reg.SLAVE_GATED:
             # The wire has its new level already: what was counted, was so at the old one.
             now_tick = self.ticks()
             while self._due is not None and self._due <= now_tick:
@@ -299,18 +297,18 @@ class Timer(TickingPeripheral):
             self._tick = max(self._tick, now_tick)
         else:
             self.settle()
-        if not level and mode != SLAVE_GATED:
+        if not level and mode != reg.SLAVE_GATED:
             return
-        self.store(SR, self.get(SR) | TIF)
-        if self.get(DIER) & TDE:
-            self._pulse(f"{self.name}_trig")
-        if mode in (SLAVE_RESET, SLAVE_RESET_TRIGGER):
+        self.store(reg.SR, self.get(reg.SR) | reg.TIF)
+        if self.get(reg.DIER) & reg.TDE:
+            self.pulse(f"{self.name}_trig")
+        if mode in (reg.SLAVE_RESET, reg.SLAVE_RESET_TRIGGER):
             self._restart()
-        if mode in (SLAVE_TRIGGER, SLAVE_RESET_TRIGGER) and not self.counter.running:
+        if mode in (reg.SLAVE_TRIGGER, reg.SLAVE_RESET_TRIGGER) and not self.counter.running:
             self.counter.running = True
-            self.store(CR1, self.get(CR1) | CEN)
-            self._drive_triggers()
-        if mode == SLAVE_CLOCK and self.counter.running:
+            self.store(reg.CR1, self.get(reg.CR1) | reg.CEN)
+            self.drive_triggers()
+        if mode == reg.SLAVE_CLOCK and self.counter.running:
             self._take(self.counter.advance(1))
         self.reschedule()
         self._update_interrupts()
@@ -318,72 +316,72 @@ class Timer(TickingPeripheral):
     # Registers
 
     def write(self, offset: int, value: int, size_bytes: int) -> None:
-        if size_bytes < 4 and offset & ~3 == CNT:
-            self.store(CNT, self.read_CNT())  # what the other half is merged with
+        if size_bytes < 4 and offset & ~3 == reg.CNT:
+            self.store(reg.CNT, self.read_CNT())  # what the other half is merged with
         super().write(offset, value, size_bytes)
 
     def read_CR1(self) -> int:
         self.settle()
-        value = self.get(CR1)
+        value = self.get(reg.CR1)
         if self.counter.alignment:
-            value = value & ~DIR | (DIR if self.counter.falling else 0)
+            value = value & ~reg.DIR | (reg.DIR if self.counter.falling else 0)
         return value
 
     def write_CR1(self, value: int) -> None:
         self.settle()
         was_on = self.counter.running
-        value &= self._by_offset[CR1].writable
-        self.store(CR1, value)
+        value &= self._by_offset[reg.CR1].writable
+        self.store(reg.CR1, value)
         counter = self.counter
         counter.alignment = Alignment(value >> 5 & 3)
         if not counter.alignment:
-            counter.falling = bool(value & DIR)
-        counter.updates_disabled = bool(value & UDIS)
-        counter.one_pulse = bool(value & OPM)
-        counter.running = bool(value & CEN)
-        if not value & ARPE:
+            counter.falling = bool(value & reg.DIR)
+        counter.updates_disabled = bool(value & reg.UDIS)
+        counter.one_pulse = bool(value & reg.OPM)
+        counter.running = bool(value & reg.CEN)
+        if not value & reg.ARPE:
             counter.reload = counter.next_reload
         if counter.running and not was_on:
-            self._tick = self.ticks() + START_TICKS
+            self._tick = self.ticks() + reg.START_TICKS
         self.reschedule()
         if counter.running != was_on:
-            self._drive_triggers()
+            self.drive_triggers()
 
     def write_CR2(self, value: int) -> None:
         self.settle()
-        self.store(CR2, value & self._by_offset[CR2].writable)
+        self.store(reg.CR2, value & self._by_offset[reg.CR2].writable)
         self.reschedule()
-        self._follow_references()
-        self._drive_triggers()
+        self.follow_references()
+        self.drive_triggers()
 
     def write_SMCR(self, value: int) -> None:
         self.settle()
-        self.store(SMCR, value)
+        self.store(reg.SMCR, value)
         mode = self._slave_mode()
-        self._external = mode == SLAVE_CLOCK or bool(value & 1 << 14)
+        self._external = mode == reg.SLAVE_CLOCK or bool(value & 1 << 14)
         if mode in (1, 2, 3) or value & 1 << 14:
             self.around.note(
                 f"{self.name.upper()} is set to count a pin (encoder or external clock mode 2), "
                 "and timers have no pins here: it stands still."
             )
             self._external = True
-        elif mode != SLAVE_OFF:
+        elif mode != reg.SLAVE_OFF:
             self._selected_trigger()
         self.reschedule()
 
     def write_DIER(self, value: int) -> None:
         self.settle()
-        self.store(DIER, value & self._by_offset[DIER].writable)
+        self.store(reg.DIER, value & self._by_offset[reg.DIER].writable)
         self.reschedule()
         self._update_interrupts()
 
     def read_SR(self) -> int:
         self.settle()
-        return self.get(SR)
+        return self.get(reg.SR)
 
     def write_SR(self, value: int) -> None:
         self.settle()
-        self.store(SR, self.get(SR) & value)
+        self.store(reg.SR, self.get(reg.SR) & value)
         self.reschedule()
         self._update_interrupts()
 
@@ -394,32 +392,36 @@ class Timer(TickingPeripheral):
         self.settle()
         flags, matched = 0, 0
         for channel in range(min(self.channels, 4)):
-            if value & CC1IF << channel:
-                flags |= CC1IF << channel
+            if value & reg.CC1IF << channel:
+                flags |= reg.CC1IF << channel
                 matched |= 1 << channel
-                if not self._compares(channel):  # a capture, then
+                if not self.compares(channel):  # a capture, then
                     self._set_compare(channel, self.counter.count, at_once=True)
         if self.kind != "basic":
-            flags |= value & TIF
+            flags |= value & reg.TIF
         if self.kind == "advanced":
-            flags |= value & (COMIF | BIF)
-            if value & (BIF | 1 << 8):
-                self.store(BDTR, self.get(BDTR) & ~MOE)
-        self.store(SR, self.get(SR) | flags)
-        enabled = self.get(DIER)
-        if value & UIF:
+            flags |= value & (reg.COMIF | reg.BIF)
+            if value & (reg.BIF | 1 << 8):
+                self.store(reg.BDTR, self.get(reg.BDTR) & ~reg.MOE)
+        self.store(reg.SR, self.get(reg.SR) | flags)
+        enabled = self.get(reg.DIER)
+        if value & reg.UIF:
             self._restart()
         self.reschedule()
         self._update_interrupts()
         for channel in range(min(self.channels, 4)):
-            if matched >> channel & 1 and enabled & CC1DE << channel and not self.get(CR2) & CCDS:
-                self._pulse(f"{self.name}_ch{channel + 1}")
-        if flags & TIF and enabled & TDE:
-            self._pulse(f"{self.name}_trig")
-        if flags & COMIF and enabled & COMDE:
-            self._pulse(f"{self.name}_com")
+            if (
+                matched >> channel & 1
+                and enabled & reg.CC1DE << channel
+                and not self.get(reg.CR2) & reg.CCDS
+            ):
+                self.pulse(f"{self.name}_ch{channel + 1}")
+        if flags & reg.TIF and enabled & reg.TDE:
+            self.pulse(f"{self.name}_trig")
+        if flags & reg.COMIF and enabled & reg.COMDE:
+            self.pulse(f"{self.name}_com")
         if matched & 1:
-            self._drive_triggers(compare=True)
+            self.drive_triggers(compare=True)
 
     def _restart(self) -> None:
         """UG or a trigger in reset mode."""
@@ -428,21 +430,21 @@ class Timer(TickingPeripheral):
         if updates:
             counter.load()
         counter.restart()
-        told = updates and not self.get(CR1) & URS
+        told = updates and not self.get(reg.CR1) & reg.URS
         if told:
-            self.store(SR, self.get(SR) | UIF)
+            self.store(reg.SR, self.get(reg.SR) | reg.UIF)
         self.reschedule()
         self._update_interrupts()
-        if told and self.get(DIER) & UDE:
-            self._pulse(f"{self.name}_up")
-        self._follow_references()
-        self._drive_triggers(update=updates, restart=True)
+        if told and self.get(reg.DIER) & reg.UDE:
+            self.pulse(f"{self.name}_up")
+        self.follow_references()
+        self.drive_triggers(update=updates, restart=True)
 
     def read_CNT(self) -> int:
         self.settle()
         value = self.counter.count
-        if self.get(CR1) & UIFREMAP:
-            value = value & 0x7FFFFFFF | (self.get(SR) & UIF) << 31
+        if self.get(reg.CR1) & reg.UIFREMAP:
+            value = value & 0x7FFFFFFF | (self.get(reg.SR) & reg.UIF) << 31
         return value
 
     def write_CNT(self, value: int) -> None:
@@ -452,39 +454,39 @@ class Timer(TickingPeripheral):
 
     def write_PSC(self, value: int) -> None:
         self.settle()
-        self.store(PSC, value & 0xFFFF)
+        self.store(reg.PSC, value & 0xFFFF)
         self.counter.next_prescaler = value & 0xFFFF
         self.reschedule()
 
     def write_ARR(self, value: int) -> None:
         self.settle()
         value &= self.maximum
-        self.store(ARR, value)
+        self.store(reg.ARR, value)
         self.counter.next_reload = value
-        if not self.get(CR1) & ARPE:
+        if not self.get(reg.CR1) & reg.ARPE:
             self.counter.reload = value
         self.reschedule()
 
     def write_RCR(self, value: int) -> None:
         self.settle()
-        self.store(RCR, value & 0xFFFF)
+        self.store(reg.RCR, value & 0xFFFF)
         self.counter.next_repetitions = value & 0xFFFF
         self.reschedule()
 
     def _is_preloaded(self, channel: int) -> bool:
-        offset = CCMR3 if channel >= 4 else CCMR1 + 4 * (channel // 2)
+        offset = reg.CCMR3 if channel >= 4 else reg.CCMR1 + 4 * (channel // 2)
         return bool(self.get(offset) >> (8 * (channel % 2)) & 1 << 3)
 
     def _set_compare(self, channel: int, value: int, at_once: bool = False) -> None:
         self.settle()
         value &= self.maximum
-        self.store(COMPARES[channel], value)
+        self.store(reg.COMPARES[channel], value)
         self.counter.next_compares[channel] = value
         if at_once or not self._is_preloaded(channel):
             self.counter.compares[channel] = value
         self.reschedule()
-        self._follow_references()
-        self._drive_triggers()
+        self.follow_references()
+        self.drive_triggers()
 
     def write_CCR1(self, value: int) -> None:
         self._set_compare(0, value)
@@ -507,38 +509,54 @@ class Timer(TickingPeripheral):
     def _write_mode(self, offset: int, value: int) -> None:
         self.settle()
         self.store(offset, value)
+        self._select_captures()
         for channel in range(self.channels):
             if not self._is_preloaded(channel):
                 self.counter.compares[channel] = self.counter.next_compares[channel]
         self.reschedule()
-        self._follow_references()
-        self._drive_triggers()
+        self.follow_references()
+        self.drive_triggers()
 
     def write_CCMR1(self, value: int) -> None:
-        self._write_mode(CCMR1, value)
+        self._write_mode(reg.CCMR1, value)
 
     def write_CCMR2(self, value: int) -> None:
-        self._write_mode(CCMR2, value)
+        self._write_mode(reg.CCMR2, value)
 
     def write_CCMR3(self, value: int) -> None:
-        self._write_mode(CCMR3, value)
+        self._write_mode(reg.CCMR3, value)
+
+    def _write_selection(self, offset: int, value: int) -> None:
+        self.settle()
+        self.store(offset, value)
+        self._select_captures()
+        self.reschedule()
+
+    def write_CCER(self, value: int) -> None:
+        self._write_selection(reg.CCER, value)
+
+    def write_OR(self, value: int) -> None:
+        self._write_selection(reg.OR, value)
+
+    def write_TISEL(self, value: int) -> None:
+        self._write_selection(reg.TISEL, value)
 
     def write_DCR(self, value: int) -> None:
-        self.store(DCR, value & 0x1F1F)
+        self.store(reg.DCR, value & 0x1F1F)
         self._burst_index = 0
 
     def _burst_offset(self) -> int:
         """The register that this access of DMAR means: DBA on, DBL+1 of them, round and round."""
-        base, length = self.get(DCR) & 0x1F, (self.get(DCR) >> 8 & 0x1F) + 1
+        base, length = self.get(reg.DCR) & 0x1F, (self.get(reg.DCR) >> 8 & 0x1F) + 1
         offset = 4 * (base + self._burst_index)
         self._burst_index = (self._burst_index + 1) % length
         return offset
 
     def read_DMAR(self) -> int:
-        return 0 if (offset := self._burst_offset()) == DMAR else self.read_word(offset)
+        return 0 if (offset := self._burst_offset()) == reg.DMAR else self.read_word(offset)
 
     def write_DMAR(self, value: int) -> None:
-        if (offset := self._burst_offset()) != DMAR:
+        if (offset := self._burst_offset()) != reg.DMAR:
             self.write_word(offset, value)
 
 
