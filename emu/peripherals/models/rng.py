@@ -10,7 +10,8 @@ from emu.peripherals.ticking import TickingPeripheral
 
 CR, SR, DR = 0x00, 0x04, 0x08
 RNGEN, IE = 1 << 2, 1 << 3
-DRDY, ERRORS = 1, 1 << 5 | 1 << 6
+CED = 1 << 5  # clock error detection is off
+DRDY, CECS, CEIS = 1, 1 << 1, 1 << 5
 
 TICKS_A_NUMBER = 40  # of RNG_CLK [RM0385 RNG]; assumed for H7
 ASSUMED_HZ = 48_000_000  # PLL48CLK, where the clock tree does not tell
@@ -65,11 +66,18 @@ class RandomNumberGenerator(TickingPeripheral):
         self._update_interrupt()
         self.reschedule()
 
+    def _clock_is_slow(self) -> bool:
+        """[RM0385 RNG: the clock checker wants RNG_CLK above HCLK/16]."""
+        checks = self.get(CR) & RNGEN and not self.get(CR) & CED
+        return bool(checks) and self.tick_hz() * 16 < self.around.clocks.hz("ahb")
+
     def read_SR(self) -> int:
+        if self._clock_is_slow():
+            return CECS | CEIS
         return DRDY if self._is_ready() else 0
 
     def write_SR(self, value: int) -> None:
-        """The error flags are cleared by 0, and never are set here."""
+        """The latched errors are cleared by 0: they show what is the case, and go with it."""
 
     def read_DR(self) -> int:
         if not self._is_ready():

@@ -13,24 +13,21 @@ match that raises an interrupt, a DMA request or a trigger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
-from types import MappingProxyType
 
 from emu.peripherals import timer_registers as reg
-from emu.peripherals.clock_capture import ClockCapture
 from emu.peripherals.counter import Alignment, Counter, Happened
 from emu.peripherals.peripheral import Register
-from emu.peripherals.timer_outputs import TimerOutputs
+from emu.peripherals.timer_captures import TimerCaptures
 
 
-class Timer(TimerOutputs):
+class Timer(TimerCaptures):
     """One timer; see the module."""
 
     _tick: int  # of the clock, up to which the counter is settled
     _external: bool  # counts edges of a trigger instead of the clock
     _burst_index: int
-    _captures: Mapping[int, ClockCapture] = MappingProxyType({})  # of channels, 0-based
 
     def registers(self) -> Iterable[Register]:
         settings = self.settings
@@ -78,15 +75,8 @@ class Timer(TimerOutputs):
         super().reset()
         self.counter = Counter(maximum=self.maximum, reload=self.maximum, next_reload=self.maximum)
         self._tick, self._external, self._burst_index = 0, False, 0
-        for capture in self._captures.values():
-            capture.set(0, 0, 1, 1)
 
     def connect(self) -> None:
-        self._captures = {
-            int(key[2:]) - 1: ClockCapture(str(text))
-            for key, text in self.settings.items()
-            if key[:2] == "ti" and key[2:].isdecimal()
-        }
         super().connect()
         self._triggers: dict[int, str] = {}
         for key, source in self.settings.items():
@@ -102,11 +92,10 @@ class Timer(TimerOutputs):
         return self.counter.running and not self._external and not self._gate_closed()
 
     def settle(self) -> None:
-        if any(capture.is_on for capture in self._captures.values()):
-            self._take_captures()
-        self._settle_to(self.ticks())
+        self.take_captures()
+        self.settle_to(self.ticks())
 
-    def _settle_to(self, now_tick: int) -> None:
+    def settle_to(self, now_tick: int) -> None:
         """Bring the counter to a tick, event by event where one is due."""
         while self._due is not None and self._due <= now_tick:
             self._advance_to(self._due)
@@ -126,10 +115,7 @@ class Timer(TimerOutputs):
     def next_tick(self) -> int | None:
         ticks = self._ticks_to_visible() if self._counts_clock else None
         found = [] if ticks is None else [self._tick + ticks]
-        told = self.get(reg.DIER) & ~self.get(reg.SR) | self.get(reg.DIER) >> 8
-        for channel, capture in self._captures.items():
-            if told & reg.CC1IF << channel and (tick := self._capture_tick(capture)) is not None:
-                found.append(max(tick, self._tick + 1))
+        found += self.capture_ticks(self._tick + 1)
         return min(found, default=None)
 
     def _ticks_to_visible(self) -> int | None:
@@ -159,62 +145,6 @@ class Timer(TimerOutputs):
         )
         return min((item for item in candidates if item is not None), default=None)
 
-    # Captures of internal clocks
-
-    def after_clock_change(self) -> None:
-        self._select_captures()
-        super().after_clock_change()
-
-    def _select_captures(self) -> None:
-        """By CCER, CCMRx and the remap register: which channels capture which clock."""
-        now_cycles, core_hz = self.around.now_cycles(), self.around.clocks.hz("core")
-        for channel, capture in self._captures.items():
-            half = self.get(reg.CCMR1 + 4 * (channel // 2)) >> (8 * (channel % 2))
-            captures = self.get(reg.CCER) >> 4 * channel & 1 and half & 3 == 1
-            source = capture.source(self.get(capture.offset)) if captures else None
-            clock_hz = self.kernel_clock_hz(source) if source else 0
-            capture.set(now_cycles, clock_hz, core_hz, 1 << (half >> 2 & 3))
-
-    def _capture_tick(self, capture: ClockCapture) -> int | None:
-        """The first tick at or after the edge that is captured next."""
-        cycles = capture.next_cycles()
-        return None if cycles is None else self._clock.ticks(cycles - 1) + 1
-
-    def _take_captures(self) -> None:
-        now_tick = self.ticks()
-        tick_began = self._clock.cycles_at(now_tick)
-        while True:
-            due = [
-                (tick, channel)
-                for channel, capture in self._captures.items()
-                if (tick := self._capture_tick(capture)) is not None and tick <= now_tick
-            ]
-            if not due:
-                return
-            tick, channel = min(due)
-            capture, flag = self._captures[channel], reg.CC1IF << channel
-            over = bool(self.get(reg.SR) & flag)
-            if tick_began is not None and not self.get(reg.DIER) & reg.CC1DE << channel:
-                over |= capture.skip_to_last(tick_began)
-                tick = self._capture_tick(capture) or tick
-            capture.take()
-            self._settle_to(tick)
-            self.store(reg.CCR1 + 4 * channel, self.counter.count)
-            self.store(reg.SR, self.get(reg.SR) | flag | (flag << 8 if over else 0))
-            self.reschedule()
-            self._update_interrupts()
-            if self.get(reg.DIER) & reg.CC1DE << channel:
-                self.pulse(f"{self.name}_ch{channel + 1}")
-
-    def read_word(self, offset: int) -> int:
-        channel = (offset - reg.CCR1) // 4
-        if channel in self._captures and not self.compares(channel):
-            self.settle()
-            self.store(reg.SR, self.get(reg.SR) & ~(reg.CC1IF << channel))
-            self.reschedule()
-            self._update_interrupts()
-        return super().read_word(offset)
-
     # What happened, and who is told
 
     def _take(self, happened: Happened) -> None:
@@ -231,7 +161,7 @@ class Timer(TimerOutputs):
                 matched |= 1 << channel
         self.store(reg.SR, flags)
         self.reschedule()
-        self._update_interrupts()
+        self.update_interrupts()
         requests = []
         if happened.updates and enabled & reg.UDE:
             requests.append("up")
@@ -245,7 +175,7 @@ class Timer(TimerOutputs):
         self.follow_references(matched)
         self.drive_triggers(update=happened.updates > 0, compare=bool(matched & 1))
 
-    def _update_interrupts(self) -> None:
+    def update_interrupts(self) -> None:
         active = self.get(reg.SR) & self.get(reg.DIER) & 0xFF
         self.drive("global", bool(active))
         if self.kind == "advanced":
@@ -311,7 +241,7 @@ class Timer(TimerOutputs):
         if mode == reg.SLAVE_CLOCK and self.counter.running:
             self._take(self.counter.advance(1))
         self.reschedule()
-        self._update_interrupts()
+        self.update_interrupts()
 
     # Registers
 
@@ -373,7 +303,7 @@ class Timer(TimerOutputs):
         self.settle()
         self.store(reg.DIER, value & self._by_offset[reg.DIER].writable)
         self.reschedule()
-        self._update_interrupts()
+        self.update_interrupts()
 
     def read_SR(self) -> int:
         self.settle()
@@ -383,7 +313,7 @@ class Timer(TimerOutputs):
         self.settle()
         self.store(reg.SR, self.get(reg.SR) & value)
         self.reschedule()
-        self._update_interrupts()
+        self.update_interrupts()
 
     def read_EGR(self) -> int:
         return 0
@@ -408,7 +338,7 @@ class Timer(TimerOutputs):
         if value & reg.UIF:
             self._restart()
         self.reschedule()
-        self._update_interrupts()
+        self.update_interrupts()
         for channel in range(min(self.channels, 4)):
             if (
                 matched >> channel & 1
@@ -434,7 +364,7 @@ class Timer(TimerOutputs):
         if told:
             self.store(reg.SR, self.get(reg.SR) | reg.UIF)
         self.reschedule()
-        self._update_interrupts()
+        self.update_interrupts()
         if told and self.get(reg.DIER) & reg.UDE:
             self.pulse(f"{self.name}_up")
         self.follow_references()
@@ -509,7 +439,7 @@ class Timer(TimerOutputs):
     def _write_mode(self, offset: int, value: int) -> None:
         self.settle()
         self.store(offset, value)
-        self._select_captures()
+        self.select_captures()
         for channel in range(self.channels):
             if not self._is_preloaded(channel):
                 self.counter.compares[channel] = self.counter.next_compares[channel]
@@ -525,21 +455,6 @@ class Timer(TimerOutputs):
 
     def write_CCMR3(self, value: int) -> None:
         self._write_mode(reg.CCMR3, value)
-
-    def _write_selection(self, offset: int, value: int) -> None:
-        self.settle()
-        self.store(offset, value)
-        self._select_captures()
-        self.reschedule()
-
-    def write_CCER(self, value: int) -> None:
-        self._write_selection(reg.CCER, value)
-
-    def write_OR(self, value: int) -> None:
-        self._write_selection(reg.OR, value)
-
-    def write_TISEL(self, value: int) -> None:
-        self._write_selection(reg.TISEL, value)
 
     def write_DCR(self, value: int) -> None:
         self.store(reg.DCR, value & 0x1F1F)

@@ -64,9 +64,11 @@ def test_an_interrupt_tells_of_each_number() -> None:
     assert made.raised == [80, 80]
 
 
-def test_without_a_clock_nothing_comes() -> None:
+def test_without_a_clock_an_error_comes() -> None:
     made = bench()
     made.space.clocks.change({"rng": 0})
     made.write("rng", CR, 1 << 2)
     made.run(1_000_000)
+    assert made.read("rng", SR) == 1 << 1 | 1 << 5  # the clock error, now and latched
+    made.write("rng", CR, 1 << 2 | 1 << 5)  # nobody checks
     assert made.read("rng", SR) == 0

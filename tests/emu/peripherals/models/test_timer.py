@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.board import MappedPeripheral
-from emu.peripherals.models.timer import (
+from emu.errors import BoardError
+from emu.peripherals import timer_registers
+from emu.peripherals.timer_registers import (
     ARR,
+    CCER,
     CCMR1,
+    CCMR2,
     CCR1,
+    CCR4,
     CNT,
     CR1,
     CR2,
@@ -18,6 +25,7 @@ from emu.peripherals.models.timer import (
     DIER,
     DMAR,
     EGR,
+    OR,
     PSC,
     RCR,
     SMCR,
@@ -392,6 +400,62 @@ def test_a_reset_by_the_clock_controller_stops_it() -> None:
     made.run(1000)
     assert (made.read("tim2", CNT), made.read("tim2", CR1)) == (0, 0)
     assert made.raised == [28]
+
+
+# Clocks as inputs: how firmware measures its LSI
+
+LSI_HZ = 32_000
+LSI_CYCLES = CORE_HZ // LSI_HZ
+
+
+def measuring(capture_divider: int = 0, **more: int) -> Bench:
+    made = bench(place("tim2", bits=32, ti4="or[7:6] pin lsi lse"), timer_hz=CORE_HZ // 2)
+    made.space.clocks.change({"lsi": LSI_HZ})
+    for offset, value in (
+        (OR, 1 << 6), (CCMR2, 1 << 8 | capture_divider << 10), (CCER, 1 << 12), (CR1, 1)
+    ):  # fmt: skip
+        made.write("tim2", offset, value)
+    for name, value in more.items():
+        made.write("tim2", getattr(timer_registers, name), value)
+    return made
+
+
+def test_captures_of_a_clock_are_its_period_apart() -> None:
+    made = measuring(capture_divider=3, DIER=1 << 4)
+    captured: list[int] = []
+    for _ in range(3):
+        made.run(8 * LSI_CYCLES)
+        assert made.raised == [28] * (len(captured) + 1)
+        captured.append(made.read("tim2", CCR4))
+        assert not made.interrupts[28]
+    assert [later - earlier for earlier, later in pairwise(captured)] == [8 * LSI_CYCLES // 2] * 2
+
+
+def test_without_an_interrupt_the_last_capture_is_there_and_the_overrun() -> None:
+    made = measuring()
+    assert made.space.schedule.next_cycles() is None
+    made.run(1000 * LSI_CYCLES + 17)
+    assert made.read("tim2", SR) & (1 << 4 | 1 << 12) == 1 << 4 | 1 << 12
+    assert made.read("tim2", CCR4) == 1000 * LSI_CYCLES // 2 - 1
+    assert not made.read("tim2", SR) & 1 << 4
+
+
+def test_captures_ask_for_dma_one_by_one() -> None:
+    made = measuring(DIER=1 << 12)
+    asked = pulses(made, "tim2_ch4")
+    made.run(5 * LSI_CYCLES + 10)
+    assert len(asked) == 5
+
+
+def test_a_pin_as_input_captures_nothing() -> None:
+    made = measuring(OR=0)
+    made.run(100 * LSI_CYCLES)
+    assert not made.read("tim2", SR) & 1 << 4
+
+
+def test_an_input_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(BoardError, match=r"or\[7:6\] pin lsi lse"):
+        bench(place("tim2", ti4="lsi"))
 
 
 # Laws
