@@ -2,23 +2,23 @@
 #include "check.h"
 #include "core.h"
 
-/* Loads of a register whose address and result depend on each other cost what they cost; counting
- * nops in between must come out to the cycle, up to dual issue. */
-__attribute__((noinline, aligned(32))) static uint32_t nops(void)
+/* Cycles from before a hundred multiplications to after them. */
+__attribute__((noinline, aligned(32))) static uint32_t multiplications(void)
 {
     uint32_t before, after;
 
     __asm__ volatile(
+        "mov r2, #3\n\t"
         "ldr %0, [%2]\n\t"
         "isb\n\t"
         ".rept 100\n\t"
-        "mul r3, r3, r3\n\t" /* one multiplier: one a cycle at the most */
+        "mul r3, r2, r2\n\t" /* one multiplier: one a cycle at the most */
         ".endr\n\t"
         "isb\n\t"
         "ldr %1, [%2]\n\t"
         : "=&r"(before), "=&r"(after)
         : "r"(0xE0001004u)
-        : "r3");
+        : "r2", "r3");
     return after - before;
 }
 
@@ -38,19 +38,19 @@ int main(void)
           DWT_CTRL & 1, 0);
     cycle_counter_start();
     check("C1.8 DWT", "CYCCNTENA reads back", DWT_CTRL & 1, 1);
-    nops();
-    uint32_t cycles = nops();
+    multiplications();
+    uint32_t cycles = multiplications(), again = multiplications();
     check_between("C1.8 DWT", "a hundred multiplications take a hundred cycles and some", cycles,
                   100, 160);
-    check("C1.8 DWT", "the same code takes the same time", nops(), cycles);
+    check("C1.8 DWT", "the same code takes the same time", again, cycles);
     DWT_CTRL &= ~1u;
     uint32_t still = DWT_CYCCNT;
-    nops();
+    multiplications();
     check("C1.8 DWT", "the counter stands when it is disabled", DWT_CYCCNT, still);
     DWT_CYCCNT = 0xFFFFFF00u;
     DWT_CTRL |= 1;
     for (int turn = 0; turn < 4; ++turn)
-        nops();
+        multiplications();
     check("C1.8 DWT", "the counter wraps", DWT_CYCCNT < 0x10000u, 1);
 
     ITM_LAR = 0xC5ACCE55u;
