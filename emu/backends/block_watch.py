@@ -10,10 +10,10 @@ import unicorn
 from unicorn import unicorn_const
 
 from emu.backends.code_store import StoredBlock
-from emu.backends.core_state import PC, SP
+from emu.backends.core_state import PC
 from emu.backends.firmware_faults import IDLE
 from emu.backends.hooks import on_divide
-from emu.backends.layout import TICKS, Block, BlockFlag, Reason, Word
+from emu.backends.layout import Block, BlockFlag, Reason, Word
 from emu.backends.native_hook import add_native_hook
 from emu.backends.start import RETURN_ADDRESS
 from emu.core.timing_table import Param
@@ -158,8 +158,8 @@ class BlockWatch:
             self._arm_divides()
         traps = run.table.params[Param.UNALIGNED_TRAPS : Param.UNALIGNED_TRAPS + 1]
         if traps[0] != int(run.system.unaligned_traps):
-            traps[0] = int(run.system.unaligned_traps)
             run.store.forget()  # transitions hold whether their accesses fault
+            traps[0] = int(run.system.unaligned_traps)
             run.store.make_room()
         enabled = run.exceptions.control.fpu_enabled
         if enabled != self._fpu_enabled:
@@ -264,16 +264,7 @@ class BlockWatch:
 
     def finish_block(self, pc: int) -> int:
         """Run from within the present block, counted already, to its end; returns the next pc."""
-        run = self._run
-        number = int(run.machine[Word.PREVIOUS])
-        stored = run.store.stored[number] if number >= 0 else None
-        left = (
-            sum(instruction.address >= pc for instruction in stored.instructions)
-            if stored is not None and stored.address <= pc < stored.address + stored.size_bytes
-            else 1
-        )
-        self._pass(pc, RETURN_ADDRESS, left)
-        return run.core.get(PC)
+        return self._finish(pc, 0)
 
     def skip(self, pc: int) -> int:
         """Leave one instruction of the present block out and run the rest; the next pc."""
@@ -287,8 +278,21 @@ class BlockWatch:
 
     def step(self, pc: int) -> int:
         """Run one instruction of the present block without accounting; returns the next pc."""
-        self._pass(pc, RETURN_ADDRESS, 1)
-        return self._run.core.get(PC)
+        # Code that is translated already would run past the instruction.
+        self._run.uc.ctl_remove_cache(pc, pc + 4)
+        return self._finish(pc, 1)
+
+    def _finish(self, pc: int, count: int) -> int:
+        run, machine = self._run, self._run.machine
+        machine[Word.REASON], machine[Word.NEXT_STOP] = Reason.FINISH, -1
+        machine[Word.FINISHING] = 1
+        try:
+            run.uc.emu_start(pc | 1, RETURN_ADDRESS, count=count)
+        except unicorn.UcError as error:
+            run.after_error(error)
+        reason = int(machine[Word.REASON])
+        machine[Word.REASON] = Reason.NONE
+        return int(machine[Word.WANTED_ADDRESS]) if reason == Reason.RESUME else run.core.get(PC)
 
     def _pass(self, pc: int, until: int, count: int) -> bool:
         machine = self._run.machine
@@ -300,12 +304,6 @@ class BlockWatch:
         finally:
             machine[Word.REASON] = Reason.NONE
         return True
-
-    def stack_pointer(self) -> int:
-        return self._run.core.get(SP)
-
-    def cycles(self) -> int:
-        return int(self._run.machine[Word.CYCLES]) // TICKS
 
 
 def _first_floating(stored: StoredBlock) -> int:

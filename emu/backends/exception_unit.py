@@ -99,6 +99,7 @@ class ExceptionUnit:
         self._active: list[_Active] = []
         self._threads: dict[int, _Thread] = {}
         self._totals: dict[int, _Totals] = {}
+        self.denies: Callable[[int, bool], bool] = lambda _address, _write: False  # the MPU
         self.masks_seen = False  # the block at which the masks were looked at may pass
         self.allow_nested_thread_return = False  # CCR.NONBASETHRDENA
 
@@ -165,7 +166,8 @@ class ExceptionUnit:
             if not control.stacks_lazily:
                 ticks += int(self._params[Param.EXCEPTION_FLOATS]) * TICKS
                 data, floats = data + floats, b""
-        stored = self._memory.write(frame, data)
+        forbidden = self.denies(frame, True) or self.denies(frame + size - 4, True)
+        stored = not forbidden and self._memory.write(frame, data)
         ticks += self._stall(frame, 8, is_store=True)
         machine = self._machine
         thread_end = 0b0100 if uses_psp else 0
@@ -192,7 +194,7 @@ class ExceptionUnit:
         if uses_psp:
             self._use_main_stack()
         if not stored:
-            return self._stacking_failed(state, number, ticks)
+            return self._stacking_failed(state, number, ticks, forbidden)
         return self._run_handler(state, ticks, chained=False)
 
     def _store_floats(self, control: int) -> None:
@@ -215,21 +217,34 @@ class ExceptionUnit:
         self.control.lazy_pending = False
         self._charge(state.handler, int(self._params[Param.EXCEPTION_FLOATS]) * TICKS)
 
-    def _stacking_failed(self, state: _Active, number: int, ticks: int) -> int:
-        """The frame met no memory: a BusFault goes first, the exception stays pending."""
-        self.control.cfsr |= Cfsr.STKERR
+    def _stacking_failed(self, state: _Active, number: int, ticks: int, forbidden: bool) -> int:
+        """The frame met no memory, or the MPU: that fault goes first if it may [B1.5.11]."""
         if number in (Exc.HARD_FAULT, Exc.NMI):
             raise LockupError
-        self.model.pend(Exc.BUS_FAULT, self.now_cycles)
-        fault = Exc.BUS_FAULT
-        if self.model.escalates(fault, 0, 0, 0):
-            self.model.unpend(fault)
+        self.control.cfsr |= Cfsr.MSTKERR if forbidden else Cfsr.STKERR
+        derived = Exc.MEM_MANAGE if forbidden else Exc.BUS_FAULT
+        fault = self._pend_derived(derived)
+        first = self.model.first_pending()
+        state.number = first if first != NO_EXCEPTION else fault
+        self._core.set_exception(state.number)
+        return self._run_handler(state, ticks, chained=False)
+
+    def _pend_derived(self, fault: Exc) -> Exc:
+        """Pend a fault of entry or return, as HardFault where it cannot be taken itself."""
+        special = self._core.special()
+        masks = special.primask, special.basepri, special.faultmask
+        if self.model.escalates(fault, *masks):
+            if self.model.execution_priority(*masks) <= self.model.priority[Exc.HARD_FAULT]:
+                raise LockupError
             self.control.hfsr |= Hfsr.FORCED
             fault = Exc.HARD_FAULT
-            self.model.pend(fault, self.now_cycles)
-        state.number = int(fault)
-        self._core.set_exception(int(fault))
-        return self._run_handler(state, ticks, chained=False)
+        self.model.pend(fault, self.now_cycles)
+        return fault
+
+    def _failed_return(self, state: _Active, fault: Exc, status: Cfsr, exc_return: int) -> int:
+        """A return that cannot be made: its fault follows, on the frame that is there."""
+        self.control.cfsr |= status
+        return self._chain(state, self._pend_derived(fault), exc_return)
 
     def _run_handler(self, state: _Active, ticks: int, *, chained: bool) -> int:
         """Vector to the handler of `state.number`.
@@ -272,7 +287,10 @@ class ExceptionUnit:
     def leave(self, exc_return: int) -> int | None:
         """Return from the exception that runs; the address to go on at.
 
-        None when the EXC_RETURN value is not valid here (UsageFault, INVPC).
+        None outside of exceptions, where EXC_RETURN is no address.
+
+        Raises:
+            LockupError: the return fails, and that fault cannot be handled.
         """
         core, model, machine = self._core, self.model, self._machine
         special = core.special()
@@ -281,11 +299,8 @@ class ExceptionUnit:
             return None
         to_handler = exc_return & 0xF == 1
         nested = len(model.active) > 1
-        legal = exc_return & 0xFFFFFFE3 == 0xFFFFFFE1 and exc_return & 0xF in (1, 9, 0xD)
-        if not legal or (to_handler and not nested):
-            return None
-        if not to_handler and nested and not self.allow_nested_thread_return:
-            return None
+        valid = exc_return & 0xFFFFFFE3 == 0xFFFFFFE1 and exc_return & 0xF in (1, 9, 0xD)
+        valid &= nested if to_handler else not nested or self.allow_nested_thread_return
         state = self._active.pop()
         now = machine[Word.CYCLES] / TICKS
         self._totals[number].cycles += now - state.entered_cycles
@@ -298,6 +313,9 @@ class ExceptionUnit:
         self._active.pop()
         machine[Word.SHADOW_DEPTH] = state.depth
         finish_frames(int(machine.ctypes.data), state.depth)
+        if not valid:
+            exc_return |= 0xF0000000
+            return self._failed_return(state, Exc.USAGE_FAULT, Cfsr.INVPC, exc_return)
         chained = model.to_take(special.primask, special.basepri, 0)
         if chained != NO_EXCEPTION:
             return self._chain(state, chained, exc_return)
@@ -319,22 +337,23 @@ class ExceptionUnit:
             state, int(self._params[Param.EXCEPTION_CHAIN]) * TICKS, chained=True
         )
 
-    def _unstack(self, state: _Active, control: int, exc_return: int) -> int | None:
+    def _unstack(self, state: _Active, control: int, exc_return: int) -> int:
         core, machine = self._core, self._machine
         to_psp, with_fp = bool(exc_return & 4), not exc_return & 0x10
         frame = core.psp() if to_psp else core.get(SP)
         size = _EXTENDED_BYTES if with_fp else _BASIC_BYTES
         if state.floats and frame != state.frame:
             self._flush(state)  # another thread goes on
+        if self.denies(frame, False) or self.denies(frame + size - 4, False):
+            return self._failed_return(state, Exc.MEM_MANAGE, Cfsr.MUNSTKERR, exc_return)
         data = self._memory.read(frame, size)
         if len(data) < size:
-            self.control.cfsr |= Cfsr.UNSTKERR
-            return None
+            return self._failed_return(state, Exc.BUS_FAULT, Cfsr.UNSTKERR, exc_return)
         words = np.frombuffer(data, "<u4").tolist()
         xpsr = words[7]
         back_to = self.model.active[-1] if exc_return & 0xF == 1 else 0
         if bool(xpsr & 0x1FF) != bool(back_to):
-            return None
+            return self._failed_return(state, Exc.USAGE_FAULT, Cfsr.INVPC, exc_return)
         for register, value in zip((0, 1, 2, 3, 12, LR), words[:6], strict=True):
             core.set(register, value)
         if state.floats and frame == state.frame:

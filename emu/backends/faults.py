@@ -223,3 +223,12 @@ class FaultFinder:
             f"VTOR is {table:#010x} ({self._place(table)})."
         )
         return self._fault("exception", sentence, pc, table, path)
+
+    def locked_up(self, pc: int, stack: int, path: tuple[int, ...]) -> Fault:
+        """An exception cannot be entered or left, and its fault cannot be taken."""
+        sentence = (
+            f"An exception's frame at {stack:#010x} ({self._place(stack)}) cannot be stored or "
+            f"loaded {self._where(pc)}, and no handler can take that fault: the core locks up "
+            "(lockup)."
+        )
+        return self._fault("exception", sentence, pc, stack, path)

@@ -67,10 +67,12 @@ from emu.backends.constants import (
     REASON_DIVIDE,
     REASON_EVEN,
     REASON_EVENT,
+    REASON_FINISH,
     REASON_MASKS,
     REASON_NEW,
     REASON_OVERFLOW,
     REASON_PASS,
+    REASON_RESUME,
     REASON_STACKS,
     REASON_UNALIGNED,
     T_COLUMNS,
@@ -94,6 +96,7 @@ from emu.backends.constants import (
     W_FALLTHROUGH,
     W_FAST_DATA,
     W_FAULT_ROW,
+    W_FINISHING,
     W_FLASH_LAST,
     W_FRAME_LOWEST,
     W_GROUPS,
@@ -333,6 +336,13 @@ def enter_block(machine: int, handle: int, address: int, size: int) -> None:
     if get(machine, W_CYCLES) >= get(machine, W_NEXT_STOP):
         if get(machine, W_REASON) == REASON_PASS:
             return
+        if get(machine, W_REASON) == REASON_FINISH:
+            if get(machine, W_FINISHING) != 0:
+                put(machine, W_FINISHING, 0)
+                return
+            put(machine, W_WANTED_ADDRESS, address)
+            stop(machine, handle, REASON_RESUME)
+            return
         copy_registers(machine, handle)
         if get(machine, W_CYCLES) >= get(machine, W_LAST_STOP):
             put(machine, W_WANTED_ADDRESS, address)
@@ -531,7 +541,8 @@ def on_access(handle: int, kind: int, address: int, size: int, value: int, user:
 def on_divide(handle: int, address: int, size: int, user: int) -> None:  # noqa: ARG001  # unicorn's signature
     """Before a division whose zero divisor traps; `user` holds (words, divisor's register)."""
     machine = get(user, 0)
-    if get(machine, W_REASON) == REASON_PASS or get(machine, W_DIVIDE_TRAP) == 0:
+    passing = get(machine, W_REASON) == REASON_PASS or get(machine, W_REASON) == REASON_FINISH
+    if passing or get(machine, W_DIVIDE_TRAP) == 0:
         return
     copy_registers(machine, handle)
     if load_u32(get(machine, W_REGISTERS) + 4 * get(user, 1)) == 0:

@@ -107,6 +107,7 @@ class Word(IntEnum):
     FAULT_ROW = auto()
     SKIP_EVENT = auto()
     SKIP_STACKS = auto()
+    FINISHING = auto()  # 1 until the rest of the block has begun
     STATE_COUNT = auto()
     TRANSITION_COUNT = auto()
     HOOKED_COUNT = auto()
@@ -138,6 +139,7 @@ class Reason(IntEnum):
     MASKS_CHANGED = 9  # an exception was waiting for that
     STACK_CHANGED = 10  # msr to a stack pointer or CONTROL
     RESUME = 8  # Python changed something the emulator stumbled over
+    FINISH = 98  # let the rest of a block run without accounting, and stop at the next one
     PASS = 99  # let blocks run without accounting, to bring registers up to a fault
 
 

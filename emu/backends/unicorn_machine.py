@@ -21,8 +21,8 @@ from emu.backends.block_watch import BlockWatch
 from emu.backends.call_tracking import finish_frames
 from emu.backends.code_store import CodeStore, StoredBlock
 from emu.backends.collect import collect
-from emu.backends.core_state import SP, CoreState
-from emu.backends.exception_unit import ExceptionUnit
+from emu.backends.core_state import LR, SP, CoreState
+from emu.backends.exception_unit import ExceptionUnit, LockupError
 from emu.backends.faults import FaultFinder
 from emu.backends.firmware_faults import FaultDelivery, Raised
 from emu.backends.flash_stores import FlashStores
@@ -130,6 +130,7 @@ class Run:
         self._wire_system()
         self.semihosting = Semihosting(self.memory.read, self._write_semihosting, self._time_us)
         self.faults = FaultFinder(self.uc, board, image, self.memory)
+        self.exceptions.denies = self._denies
         self.delivery = FaultDelivery(self.core, self.exceptions, self.memory)
         self.heap = HeapWatch(image)
         self.marks = AddressMarks(options.ranges)
@@ -425,7 +426,7 @@ class Run:
             protected = access in (c.UC_MEM_READ_PROT, c.UC_MEM_WRITE_PROT, c.UC_MEM_FETCH_PROT)
             if protected and self.map.is_restricted(address):
                 write, fetch = access == c.UC_MEM_WRITE_PROT, access == c.UC_MEM_FETCH_PROT
-                if self.map.denies(address, write=write, execute=fetch):
+                if self.map.denies(address, write=write, execute=fetch) and self._mpu_holds():
                     fault = self.faults.protected(address, write, fetch, pc, self.call_path(pc))
                     status = Cfsr.IACCVIOL if fetch else Cfsr.DACCVIOL
                     where = None if fetch else address
@@ -441,6 +442,17 @@ class Run:
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
         return False
+
+    def _mpu_holds(self) -> bool:
+        """Not for HardFault, NMI and FAULTMASK, unless HFNMIENA is set [DDI0403 B3.5.5]."""
+        if self.system.mpu.in_hard_fault:
+            return True
+        special = self.core.special()
+        masks = special.primask, special.basepri, special.faultmask
+        return self.exceptions.model.execution_priority(*masks) >= 0
+
+    def _denies(self, address: int, write: bool) -> bool:
+        return self.map.denies(address, write=write, execute=False) and self._mpu_holds()
 
     def raise_memory(self, access: int, address: int, size: int, pc: int) -> None:
         """A bus error, or code where the default memory map has none."""
@@ -535,7 +547,7 @@ class Run:
             try:
                 uc.emu_start(self._pc | 1, RETURN_ADDRESS)
             except unicorn.UcError as error:
-                self._after_error(error)
+                self.after_error(error)
             if self.failure is not None:
                 raise self.failure
             self.watch.count_marks()
@@ -556,7 +568,13 @@ class Run:
     def _enter(self, number: int) -> None:
         interrupted = self._pc
         self.event_register = True
-        self._pc = self.exceptions.enter(number, self._pc)
+        try:
+            self._pc = self.exceptions.enter(number, self._pc)
+        except LockupError:
+            path = self.call_path(interrupted)
+            self.fault = self.faults.locked_up(interrupted, self.core.get(SP), path)
+            self.ended = "fault"
+            return
         if self.memory.at(self._pc) is None or not self._pc:
             if self._missing_vector(number, interrupted):
                 return
@@ -674,7 +692,13 @@ class Run:
         exc_return, self._exc_return = self._exc_return or 0, None
         self.event_register = True
         self.exceptions.allow_nested_thread_return = bool(self.system.ccr & CCR_NONBASETHRDENA)
-        pc = self.exceptions.leave(exc_return)
+        try:
+            pc = self.exceptions.leave(exc_return)
+        except LockupError:
+            at = self.core.get(LR)
+            self.fault = self.faults.locked_up(self.core.get(15), at, self.call_path(at))
+            self.ended = "fault"
+            return
         if pc is None:
             at = exc_return & ~1
             fault = self.faults.exception(8, at, self.call_path(at))
@@ -811,7 +835,8 @@ class Run:
             self._shown = now
             options.on_progress(int(machine[Word.CYCLES]) // TICKS, int(machine[Word.INSTRUCTIONS]))
 
-    def _after_error(self, error: unicorn.UcError) -> None:
+    def after_error(self, error: unicorn.UcError) -> None:
+        """What the emulator reports without a callback of its own."""
         if (
             self._first_fetch is not None or self._opened is not None
             or self._flash_store is not None or self.raised is not None
