@@ -158,23 +158,33 @@ class PeripheralSpace:
     def bus_read(self, address: int, size_bytes: int) -> int:
         if PERIPHERALS_START <= address < PERIPHERALS_END and self.peripheral_at(address):
             return self.read(address, size_bytes)
-        data = self.host.memory_read(address, size_bytes)
-        if len(data) < size_bytes:
-            raise BusError(address)
-        return int.from_bytes(data, "little")
+        return int.from_bytes(self._read_memory(address, size_bytes), "little")
 
     def bus_write(self, address: int, value: int, size_bytes: int) -> None:
         if PERIPHERALS_START <= address < PERIPHERALS_END and self.peripheral_at(address):
             self.write(address, value, size_bytes)
-        elif not self.host.memory_write(address, value.to_bytes(size_bytes, "little")):
-            raise BusError(address)
+        else:
+            self._write_memory(address, value.to_bytes(size_bytes, "little"))
 
     def bus_copy(self, source: int, target: int, size_bytes: int) -> None:
-        data = self.host.memory_read(source, size_bytes)
-        if len(data) < size_bytes:
-            raise BusError(source + len(data))
-        if not self.host.memory_write(target, data):
-            raise BusError(target)
+        self._write_memory(target, self._read_memory(source, size_bytes))
+
+    def _read_memory(self, address: int, size_bytes: int) -> bytes:
+        """Also across regions that follow one another, such as DTCM and SRAM1 of STM32F7."""
+        data = self.host.memory_read(address, size_bytes)
+        while len(data) < size_bytes:
+            more = self.host.memory_read(address + len(data), size_bytes - len(data))
+            if not more:
+                raise BusError(address + len(data))
+            data += more
+        return data
+
+    def _write_memory(self, address: int, data: bytes) -> None:
+        while not self.host.memory_write(address, data):
+            here = len(self.host.memory_read(address, len(data)))  # up to the region's end
+            if not 0 < here < len(data) or not self.host.memory_write(address, data[:here]):
+                raise BusError(address)
+            address, data = address + here, data[here:]
 
     def program_flash(self, address: int, data: bytes) -> None:
         if not self.host.program_flash(address, data):
