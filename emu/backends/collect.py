@@ -40,6 +40,7 @@ def collect(run: Run, host_s: float) -> Execution:
     profile, causes = collect_profile(store, timed)
     profile = _with_extra(profile, Cause.EXCEPTION, run.exceptions.charged_ticks, causes)
     profile = _with_extra(profile, Cause.SLEEP, run.sleep_ticks, causes)
+    profile = _with_extra(profile, Cause.FLASH, run.flash_stores.stall_ticks, causes)
     reconstructed, unresolved, predicated = count_accesses(store, timed)
     accesses = (
         AccessAccount(0, int(machine[Word.HOOKED_COUNT]), 0)
@@ -107,7 +108,7 @@ def _with_extra(
 ) -> npt.NDArray[np.void]:
     """Add cycles that belong to an address but to none of its executions."""
     column = f"{cause.value}_cycles"
-    causes[cause] = sum(ticks_by_address.values()) / TICKS
+    causes[cause] = causes.get(cause, 0.0) + sum(ticks_by_address.values()) / TICKS
     missing = [address for address in sorted(ticks_by_address) if address not in profile["address"]]
     if missing:
         rows = np.zeros(len(missing), PROFILE_DTYPE)

@@ -92,6 +92,7 @@ class ExceptionUnit:
         name_of: Callable[[int], str],
     ) -> None:
         self._core, self._machine, self._shadow = core, machine, shadow
+        self._words = int(machine.ctypes.data)
         self._memory, self._params = memory, table.params
         self.model, self.control = model, control
         self._name_of = name_of
@@ -117,7 +118,7 @@ class ExceptionUnit:
     def _stall(self, address: int, words: int, *, is_store: bool) -> int:
         if self._machine[Word.MODE] != 2:
             return 0
-        return stack_frame_stall(int(self._machine.ctypes.data), address, words, is_store)
+        return stack_frame_stall(self._words, address, words, is_store)
 
     # Entry
 
@@ -312,7 +313,7 @@ class ExceptionUnit:
         self._store_floats(special.control)
         self._active.pop()
         machine[Word.SHADOW_DEPTH] = state.depth
-        finish_frames(int(machine.ctypes.data), state.depth)
+        finish_frames(self._words, state.depth)
         if not valid:
             exc_return |= 0xF0000000
             return self._failed_return(state, Exc.USAGE_FAULT, Cfsr.INVPC, exc_return)

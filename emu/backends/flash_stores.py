@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const
 
+from emu.backends.layout import TICKS, Word
+
 if TYPE_CHECKING:
     from emu.backends.unicorn_machine import Run
 
@@ -24,6 +26,29 @@ class FlashStores:
         self._interface: Any = next(
             (item for item in run.space.peripherals if hasattr(item, "write_flash")), None
         )
+
+        self.stall_ticks: dict[int, int] = {}  # by the address of the code that was held up
+        self._touched = False
+
+    def wrote_register(self, address: int) -> None:
+        """A peripheral's register was written: perhaps one that starts the flash's work."""
+        if self._interface is None:
+            return
+        place = self._interface.place
+        if place.start <= address < place.end:
+            self._touched = True
+            self._run.look_soon()
+
+    def stall(self, pc: int) -> None:
+        """Code in a bank that is being programmed or erased stands still until that is done."""
+        if not self._touched:
+            return
+        self._touched = False
+        run = self._run
+        ticks = self._interface.read_stall_cycles(pc) * TICKS if run.memory.is_flash(pc) else 0
+        if ticks and run.machine[Word.MODE]:
+            run.machine[Word.CYCLES] += ticks
+            self.stall_ticks[pc] = self.stall_ticks.get(pc, 0) + ticks
 
     def takes(self, address: int) -> bool:
         """Whether a store there is the flash interface's business."""
@@ -49,6 +74,8 @@ class FlashStores:
                 word = int.from_bytes(value, "little")
                 accepted &= self._interface.write_flash(address + offset, word, len(value))
         run.forget_code(address, size)
+        self._touched = True
+        run.look_soon()
         if not accepted:  # assumed: a bus error; a stray write should not go unseen
             run.raise_memory(unicorn_const.UC_MEM_WRITE_PROT, address, size_bytes, stored_at)
             return stored_at

@@ -340,6 +340,7 @@ class Run:
             self._begin_access((base + offset) & ~3)
             self.waiting.wrote()
             self.space.write(base + offset, value, size)
+            self.flash_stores.wrote_register(base + offset)
         except BaseException as failure:  # a callback must not raise into C
             self._fail(failure)
         finally:
@@ -557,6 +558,7 @@ class Run:
 
     def _attend(self) -> None:
         """Events that are due, a reset, and the exception that goes first."""
+        self.flash_stores.stall(self._pc)
         self.space.schedule.run_due(self.clock.cycles())
         if self.host.reset_wanted is not None:
             self._reset(self.host.reset_wanted)

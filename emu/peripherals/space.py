@@ -68,6 +68,7 @@ class PeripheralSpace:
         self._serial_listeners: dict[str, list[Callable[[int], None]]] = {}
         self.strays: dict[int, list[int]] = {}  # words that no peripheral claims: [reads, writes]
         self._stray_values: dict[int, int] = {}
+        self._written: set[str] = set()  # peripherals that the firmware has written to
         places = sorted(board.chip.peripherals, key=lambda place: place.start)
         self._starts = [place.start for place in places]
         self.peripherals = [_model(place)(place, self) for place in places]
@@ -95,6 +96,9 @@ class PeripheralSpace:
     def write(self, address: int, value: int, size_bytes: int) -> None:
         found = self.peripheral_at(address)
         if found is not None:
+            if found.name not in self._written:
+                self._written.add(found.name)
+                self._check_clock(found)
             found.write(address - found.place.start, value, size_bytes)
             return
         word, shift = address & ~3, 8 * (address & 3)
@@ -102,6 +106,15 @@ class PeripheralSpace:
         mask = ((1 << (8 * size_bytes)) - 1) << shift
         old = self._stray_values.get(word, 0)
         self._stray_values[word] = (old & ~mask) | ((value << shift) & mask)
+
+    def _check_clock(self, item: Peripheral) -> None:
+        """Say so when firmware sets a peripheral up whose clock is off."""
+        is_enabled = getattr(self._by_name.get("rcc"), "is_enabled", None)
+        if is_enabled is not None and not is_enabled(item.name):
+            self.note(
+                f"The firmware writes to {item.name} before its clock is on in RCC: silicon "
+                "ignores that."
+            )
 
     def reset(self) -> None:
         """As a reset of the chip leaves them; what was scheduled is forgotten."""
