@@ -110,7 +110,7 @@ class CoreState:
         return bool(self.special().control & CONTROL_FPCA)
 
     def forget_exclusive(self) -> None:
-        """Clear the exclusive monitor: the next strex fails [DDI0403 A3.4]."""
+        """Clear the exclusive monitor: the next strex fails [ARMv7-M A3.4]."""
         if self._exclusive is not None:
             self._exclusive.value = 0xFFFFFFFFFFFFFFFF
 

@@ -1,4 +1,4 @@
-"""Entering and leaving exceptions: what silicon does between two instructions [DDI0403 B1.5].
+"""Entering and leaving exceptions: what silicon does between two instructions [ARMv7-M B1.5].
 
 Frames are those of silicon: eight words, or twenty-six with floating-point state. That state is
 stored at entry; with lazy stacking its cycles are charged only when the handler uses the FPU.

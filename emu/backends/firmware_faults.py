@@ -100,7 +100,7 @@ class FaultDelivery:
         return replace(fault, sentence=f"{fault.sentence} Its {name} handler is an endless loop.")
 
     def _locked_up(self, raised: Raised) -> Fault:
-        """A fault where none can be taken any more [DDI0403 B1.5.15]."""
+        """A fault where none can be taken any more [ARMv7-M B1.5.15]."""
         first = self.blame()
         why = f" While that was handled: {raised.fault.sentence}" if first is not None else ""
         fault = first or raised.fault

@@ -34,7 +34,7 @@ CTR_CORTEX_M7 = 0x8303C003
 
 
 def cache_size_id(cache: Cache) -> int:
-    """CCSIDR of a cache: 4 KiB, 2 ways, 32-byte lines gives 0xF007E009 [DDI0403 B4.8]."""
+    """CCSIDR of a cache: 4 KiB, 2 ways, 32-byte lines gives 0xF007E009 [ARMv7-M B4.8]."""
     line_field = cache.line_bytes.bit_length() - 5  # log2(words) - 2
     low = ((cache.sets - 1) << 13) | ((cache.ways - 1) << 3) | line_field
     return 0xF0000000 | low

@@ -445,7 +445,7 @@ class Run:
         return False
 
     def _mpu_holds(self) -> bool:
-        """Not for HardFault, NMI and FAULTMASK, unless HFNMIENA is set [DDI0403 B3.5.5]."""
+        """Not for HardFault, NMI and FAULTMASK, unless HFNMIENA is set [ARMv7-M B3.5.5]."""
         if self.system.mpu.in_hard_fault:
             return True
         special = self.core.special()
@@ -463,7 +463,7 @@ class Run:
             self.raised = Raised(fault, Exc.MEM_MANAGE, Cfsr.IACCVIOL, address)
         elif access == c.UC_MEM_FETCH_UNMAPPED:
             never = 0x40000000 <= address < 0x60000000 or address >= 0xA0000000
-            if never:  # execute-never in the default memory map [DDI0403 B3.1]
+            if never:  # execute-never in the default memory map [ARMv7-M B3.1]
                 self.raised = Raised(fault, Exc.MEM_MANAGE, Cfsr.IACCVIOL, address)
             else:
                 self.raised = Raised(fault, Exc.BUS_FAULT, Cfsr.IBUSERR, address)
@@ -682,7 +682,7 @@ class Run:
             self._last_sign_cycles = self.clock.cycles()
 
     def _is_ignored(self, raised: Raised) -> bool:
-        """CCR.BFHFNMIGN: data bus errors of a handler that probes [DDI0403 B3.2.8]."""
+        """CCR.BFHFNMIGN: data bus errors of a handler that probes [ARMv7-M B3.2.8]."""
         data = raised.exception == Exc.BUS_FAULT and not raised.status & Cfsr.IBUSERR
         if not data or not self.system.ignores_bus_faults:
             return False

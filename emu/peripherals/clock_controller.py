@@ -25,7 +25,7 @@ from emu.peripherals.clock_gates import GateRegister
 from emu.peripherals.clock_sources import BusClocks, ClockSource, KernelMux
 from emu.peripherals.delay import FEMTOSECONDS_PER_US, Delay
 from emu.peripherals.flash_interface import FlashInterface
-from emu.peripherals.peripheral import Peripheral, Register, Surroundings
+from emu.peripherals.peripheral import FOREVER, Peripheral, Register, Surroundings
 from emu.peripherals.power_control import PowerControl
 
 LSE_START_UP_US = 2_000
@@ -203,6 +203,18 @@ class ClockController(Peripheral):
                 value = value | ready if self.is_ready(source.name) else value & ~ready
         return value
 
+    def quiet_ready_bits(self, offset: int) -> int:
+        """When the next ready bit of a register changes by itself."""
+        waits = [
+            self._remaining_fs(source.name)
+            for source in self.SOURCES
+            if source.register == offset
+        ]
+        soonest = min((wait for wait in waits if wait), default=None)
+        if soonest is None:
+            return FOREVER
+        return self.around.cycles_at(self.around.time_fs() + soonest)
+
     def write_switches(self, offset: int, value: int, writable: int) -> None:
         """Store a register with on bits and start what is newly on.
 
@@ -244,6 +256,9 @@ class ClockController(Peripheral):
 
     def read_BDCR(self) -> int:
         return self.with_ready_bits(self.BDCR)
+
+    def quiet_BDCR(self) -> int:
+        return self.quiet_ready_bits(self.BDCR)
 
     # Interrupts and the switch of SYSCLK
 

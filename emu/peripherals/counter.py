@@ -209,6 +209,20 @@ class Counter:
 
     # Looking ahead
 
+    def ticks_to_count(self) -> int | None:
+        """Input ticks until the count is another; None when it stands."""
+        if not self.running or not self.reload:
+            return None
+        return max(self.prescaler + 1 - self.prescaler_phase, 1)
+
+    def ticks_to_turn(self) -> int | None:
+        """Input ticks until `falling` may be another; None when it stays."""
+        if not self.running or not self.reload or not self.alignment:
+            return None
+        ahead = self._copy()
+        ahead._turn_at_ends()
+        return 1 if ahead.falling != self.falling else self.ticks_to_roll()
+
     def ticks_to_roll(self) -> int | None:
         """Input ticks until the count turns or starts anew; None when it stands."""
         if not self.running or not self.reload:

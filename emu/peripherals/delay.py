@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu.peripherals.peripheral import Surroundings
+from emu.peripherals.peripheral import FOREVER, Surroundings
 from emu.peripherals.schedule import Event
 
 FEMTOSECONDS_PER_US = 10**9
@@ -27,6 +27,11 @@ class Delay:
     @property
     def passed(self) -> bool:
         return self._around.time_fs() >= self._until_fs
+
+    @property
+    def passes_at(self) -> int:
+        """The cycle at which `passed` becomes true; `FOREVER` when it has."""
+        return FOREVER if self.passed else self._around.cycles_at(self._until_fs)
 
     @property
     def remaining_fs(self) -> int:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import ClassVar, Protocol, cast
 
 from emu.board import MappedPeripheral
-from emu.peripherals.peripheral import BusError, Peripheral, Surroundings
+from emu.peripherals.peripheral import FOREVER, BusError, Peripheral, Surroundings
 from emu.peripherals.schedule import Event
 
 # assumed: request, arbitration, a read and a write take four AHB clocks an item; a copy from memory
@@ -200,6 +200,30 @@ class DmaController(Peripheral):
         due = min(done, transfer.items_count) - (transfer.items_count - channel.remaining_count)
         if due > 0:
             self._move(channel, due)
+
+    def settle_if_due(self, channel: Channel) -> None:
+        """As `settle`, but only where half or all is done: before that no flag changes."""
+        if channel.event is not None and channel.event.at_cycles <= self.around.now_cycles():
+            self.settle(channel)
+
+    def flags_quiet_until(self) -> int:
+        """Flags change by events; those of copies are seen at their cycle by who looks then."""
+        events = [item.event for item in self.channels if item.transfer is not None]
+        return min((event.at_cycles for event in events if event), default=FOREVER)
+
+    def items_quiet_until(self, channel: Channel) -> int:
+        """When a copy from memory to memory next moves an item."""
+        transfer = channel.transfer
+        if transfer is None or transfer.on_request or not channel.remaining_count:
+            return FOREVER
+        self.settle(channel)
+        if not channel.remaining_count:
+            return FOREVER
+        clocks = self.around.clocks
+        done = transfer.items_count - channel.remaining_count + 1 - channel.moved_before_count
+        return channel.since_cycles + -(
+            -done * MEMORY_ITEM_TICKS * clocks.hz("core") // clocks.hz("ahb")
+        )
 
     # Requests
 

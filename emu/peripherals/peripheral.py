@@ -14,6 +14,7 @@ from emu.board import MappedPeripheral
 from emu.peripherals.schedule import Event
 
 WORD = 0xFFFFFFFF
+FOREVER = 1 << 62  # a cycle that never comes
 
 
 class Clocks(Protocol):
@@ -59,6 +60,10 @@ class Surroundings(Protocol):
 
     def time_fs(self) -> int:
         """Femtoseconds since reset."""
+        ...
+
+    def cycles_at(self, time_fs: int) -> int:
+        """The first cycle at or after a time, at the present clock."""
         ...
 
     def at(self, cycles: int, action: Callable[[], None]) -> Event:
@@ -177,9 +182,14 @@ class Peripheral:
     the method calls `self.store` itself when it wants to keep something. Without a method a
     register keeps what its `writable` bits were given. Registers that are not declared read back
     what was written, and are counted as unknown.
+
+    Firmware polls registers; loops that do are passed over as long as what they read is known to
+    stay (`quiet_until`). A register with a reader says so by `quiet_NAME(self) -> int | None`, or
+    by its name in `STEADY` where only writes and events change what is read.
     """
 
     REGISTERS: ClassVar[tuple[Register, ...]] = ()
+    STEADY: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, place: MappedPeripheral, around: Surroundings) -> None:
         self.place = place
@@ -191,11 +201,16 @@ class Peripheral:
         self._by_offset = {register.offset: register for register in self.registers()}
         self._readers: dict[int, Callable[[], int]] = {}
         self._writers: dict[int, Callable[[int], None]] = {}
+        self._quiets: dict[int, Callable[[], int | None]] = {}
         for register in self._by_offset.values():
             if reader := getattr(self, f"read_{register.name}", None):
                 self._readers[register.offset] = reader
             if writer := getattr(self, f"write_{register.name}", None):
                 self._writers[register.offset] = writer
+            if register.name in self.STEADY:
+                self._quiets[register.offset] = _forever
+            elif quiet := getattr(self, f"quiet_{register.name}", None):
+                self._quiets[register.offset] = quiet
         self._irqs = dict(place.irqs)
         self.reset()
 
@@ -273,12 +288,16 @@ class Peripheral:
             self.around.set_interrupt(number, level, f"{self.name}.{output}")
 
     def quiet_until(self, offset: int) -> int | None:
-        """The cycle up to which reads of a register give the same value, events and writes aside.
+        """The cycle before which reads of a register give the same value, events and writes aside.
 
-        None when that is not known, as for a count; a register that is only stored keeps its value
-        for ever. Loops that poll a quiet register are passed over without running every turn.
+        It is later than now, and reads until then change nothing either. None when that is not
+        known, or when a read does something; a register that is only stored keeps its value for
+        ever. `offset` is that of the register's word.
         """
-        return None if offset in self._readers else 1 << 62
+        quiet = self._quiets.get(offset)
+        if quiet is not None:
+            return quiet()
+        return None if offset in self._readers else FOREVER
 
     def clock_hz(self) -> int:
         """The clock that the chip's file gives this peripheral."""
@@ -303,3 +322,7 @@ class Peripheral:
         """For reports: "usart1.cr1", or "usart1+0x40" for one that is not declared."""
         register = self._by_offset.get(offset)
         return f"{self.name}.{register.name.lower()}" if register else f"{self.name}+{offset:#x}"
+
+
+def _forever() -> int:
+    return FOREVER

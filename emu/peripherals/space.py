@@ -140,6 +140,9 @@ class PeripheralSpace:
     def time_fs(self) -> int:
         return self.time.time_fs(self.now_cycles())
 
+    def cycles_at(self, time_fs: int) -> int:
+        return self.time.cycles_at(time_fs)
+
     def at(self, cycles: int, action: Callable[[], None]) -> Event:
         return self.schedule.at(cycles, action)
 

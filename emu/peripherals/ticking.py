@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from emu.peripherals.peripheral import Peripheral
+from emu.peripherals.peripheral import FOREVER, Peripheral
 from emu.peripherals.schedule import Event
 from emu.peripherals.tick_clock import TickClock
 
@@ -50,6 +50,11 @@ class TickingPeripheral(Peripheral):
     def ticks(self) -> int:
         """Ticks of the clock up to this cycle."""
         return self._clock.ticks(self.around.now_cycles())
+
+    def quiet_to(self, *ticks: int | None) -> int:
+        """The cycle of the first of some ticks to come, for `quiet_` methods; None: it never is."""
+        found = [self._clock.cycles_at(tick) for tick in ticks if tick is not None]
+        return min((at for at in found if at is not None), default=FOREVER)
 
     def reschedule(self) -> None:
         """Put the event where `next_tick` says."""

@@ -66,6 +66,17 @@ class TimerCaptures(TimerOutputs):
         ]
         return [max(tick, earliest_tick) for tick in found if tick is not None]
 
+    def next_captures(self) -> list[int]:
+        """The tick of each channel's next capture, whoever is told of it."""
+        found = [self._capture_tick(item) for item in self._captures.values() if item.is_on]
+        return [tick for tick in found if tick is not None]
+
+    def quiet_until(self, offset: int) -> int | None:
+        channel = (offset - reg.CCR1) // 4
+        if channel in self._captures and not self.compares(channel):
+            return None  # reading what was captured clears its flag
+        return super().quiet_until(offset)
+
     def take_captures(self) -> None:
         """All that are due: one by one where a DMA takes them, else the last of each channel."""
         if not any(capture.is_on for capture in self._captures.values()):

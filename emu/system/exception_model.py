@@ -1,6 +1,6 @@
 """Exceptions of Armv7-M: numbers, names, and which one goes first.
 
-Source: ARM DDI 0403E (Armv7-M Architecture Reference Manual) B1.5 for the rules, B3.2 and B3.4 for
+[ARMv7-M B1.5] has the rules, B3.2 and B3.4
 the registers that `emu.system.nvic` and `emu.system.system_control` put in front of them.
 """
 
@@ -13,7 +13,7 @@ NO_EXCEPTION = 0
 
 
 class Exc(IntEnum):
-    """Exception numbers [DDI0403 B1.5.2]."""
+    """Exception numbers [ARMv7-M B1.5.2]."""
 
     RESET = 1
     NMI = 2

@@ -1,4 +1,4 @@
-"""The memory protection unit at 0xE000_ED90 [DDI0403 B3.5]: who may do what, and what is cached."""
+"""The memory protection unit at 0xE000_ED90 [ARMv7-M B3.5]: who may do what, and what is cached."""
 
 from __future__ import annotations
 

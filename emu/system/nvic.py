@@ -1,4 +1,4 @@
-"""NVIC registers at 0xE000_E100 [DDI0403 B3.4]."""
+"""NVIC registers at 0xE000_E100 [ARMv7-M B3.4]."""
 
 from __future__ import annotations
 

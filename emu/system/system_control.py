@@ -1,4 +1,4 @@
-"""The system control block at 0xE000_ED00 [DDI0403 B3.2]: exceptions' side of it.
+"""The system control block at 0xE000_ED00 [ARMv7-M B3.2]: exceptions' side of it.
 
 Caches are maintained elsewhere, since they are the timing model's.
 """
@@ -39,7 +39,7 @@ _FLOATING_POINT = {
 
 
 class Cfsr(IntFlag):
-    """Configurable fault status [DDI0403 B3.2.15]."""
+    """Configurable fault status [ARMv7-M B3.2.15]."""
 
     IACCVIOL = 1 << 0
     DACCVIOL = 1 << 1
@@ -62,7 +62,7 @@ class Cfsr(IntFlag):
 
 
 class Hfsr(IntFlag):
-    """HardFault status [DDI0403 B3.2.16]."""
+    """HardFault status [ARMv7-M B3.2.16]."""
 
     VECTTBL = 1 << 1
     FORCED = 1 << 30

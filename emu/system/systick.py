@@ -1,4 +1,4 @@
-"""SysTick at 0xE000_E010: a 24-bit down-counter on modelled cycles [DDI0403 B3.3]."""
+"""SysTick at 0xE000_E010: a 24-bit down-counter on modelled cycles [ARMv7-M B3.3]."""
 
 from __future__ import annotations
 

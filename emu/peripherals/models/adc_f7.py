@@ -7,7 +7,7 @@ Analogue watchdogs and the multi-converter modes are kept as written.
 from __future__ import annotations
 
 from emu.peripherals.converter import Conversion, SequencedConverter
-from emu.peripherals.peripheral import Register
+from emu.peripherals.peripheral import FOREVER, Register
 
 SR, CR1, CR2, SMPR1, SMPR2 = range(0x00, 0x14, 4)
 HTR, LTR, SQR1, SQR2, SQR3, JSQR, JDR1 = 0x24, 0x28, 0x2C, 0x30, 0x34, 0x38, 0x3C
@@ -127,6 +127,9 @@ class AdcF7(SequencedConverter):
     def write_SR(self, value: int) -> None:
         self.store(SR, self.get(SR) & value)
         self._update()
+
+    def quiet_DR(self) -> int | None:
+        return None if self.get(SR) & EOC else FOREVER
 
     def read_DR(self) -> int:
         self.store(SR, self.get(SR) & ~EOC)

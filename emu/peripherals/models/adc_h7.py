@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emu.peripherals.converter import Conversion, SequencedConverter
-from emu.peripherals.peripheral import Register
+from emu.peripherals.peripheral import FOREVER, Register
 
 ISR, IER, CR, CFGR, CFGR2, SMPR1, SMPR2, PCSEL = range(0x00, 0x20, 4)
 SQR1, DR, JSQR, JDR1 = 0x30, 0x40, 0x4C, 0x80
@@ -126,6 +126,10 @@ class AdcH7(SequencedConverter):
         calibrates = self.around.now_cycles() < self._calibrated_cycles
         return self.get(CR) | (ADCAL if calibrates else 0)
 
+    def quiet_CR(self) -> int:
+        calibrates = self.around.now_cycles() < self._calibrated_cycles
+        return self._calibrated_cycles if calibrates else FOREVER
+
     def write_CR(self, value: int) -> None:
         """Commands are set by ones and cleared by the converter; the rest is kept."""
         commands = self.get(CR) & (ADEN | ADSTART)
@@ -158,6 +162,9 @@ class AdcH7(SequencedConverter):
             channel = self.get(JSQR) >> (9 + 6 * number) & 31
             self.store(JDR1 + 4 * number, self.sample(channel, self._bits))
         self.store(ISR, self.get(ISR) | JEOC | JEOS)
+
+    def quiet_DR(self) -> int | None:
+        return None if self.get(ISR) & EOC else FOREVER
 
     def read_DR(self) -> int:
         self.store(ISR, self.get(ISR) & ~EOC)

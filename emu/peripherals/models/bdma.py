@@ -26,6 +26,7 @@ class Bdma(DmaController):
     """Eight channels of the BDMA."""
 
     REGISTERS = (Register("ISR", ISR, writable=0), Register("IFCR", IFCR, writable=0))
+    STEADY = ("IFCR",)
 
     def registers(self) -> Iterable[Register]:
         return (
@@ -43,9 +44,18 @@ class Bdma(DmaController):
 
     # Registers
 
+    def quiet_until(self, offset: int) -> int | None:
+        index = (offset - CHANNELS_START) // CHANNEL_BYTES
+        if 0 <= index < self.CHANNELS_COUNT:
+            return self.items_quiet_until(self.channels[index])
+        return super().quiet_until(offset)
+
+    def quiet_ISR(self) -> int:
+        return self.flags_quiet_until()
+
     def read_ISR(self) -> int:
         for channel in self.channels:
-            self.settle(channel)
+            self.settle_if_due(channel)
         return sum(
             (flags | (GIF if flags else 0)) << 4 * index for index, flags in enumerate(self._flags)
         )

@@ -42,6 +42,8 @@ class CrcUnit(Peripheral):
         Register("POL", POL, reset=0x04C11DB7),
     )
 
+    STEADY = ("DR",)
+
     @property
     def _size_bits(self) -> int:
         return SIZES_BITS[self.get(CR) >> 3 & 3]

@@ -40,6 +40,7 @@ class Dma(DmaController):
         Register("HIFCR", HIFCR, writable=0),
     )
     CHANNEL_WORD = "stream"
+    STEADY = ("LIFCR", "HIFCR")
 
     def registers(self) -> Iterable[Register]:
         return (
@@ -80,9 +81,17 @@ class Dma(DmaController):
     def read_HIFCR(self) -> int:
         return 0
 
+    def quiet_until(self, offset: int) -> int | None:
+        stream = (offset - STREAMS_START) // STREAM_BYTES
+        if 0 <= stream < self.CHANNELS_COUNT:
+            return self.items_quiet_until(self.channels[stream])
+        if offset in (LISR, HISR):
+            return self.flags_quiet_until()
+        return super().quiet_until(offset)
+
     def _status(self, first: int) -> int:
         for channel in self.channels:
-            self.settle(channel)
+            self.settle_if_due(channel)
         return sum(self._flags[first + row] << shift for row, shift in enumerate(FLAG_SHIFTS))
 
     def _clear(self, first: int, value: int) -> None:

@@ -32,6 +32,7 @@ NAMES = (
 class Dma2d(Peripheral):
     """One rectangle at a time, a line of it in one go."""
 
+    STEADY = ("IFCR",)
     _event: Event | None = None
 
     def registers(self) -> Iterable[Register]:

@@ -159,6 +159,9 @@ class FlashF7(FlashInterface):
     def read_SR(self) -> int:
         return self.get(SR) | (0 if self._busy.passed else _BSY)
 
+    def quiet_SR(self) -> int:
+        return self._busy.passes_at
+
     def write_SR(self, value: int) -> None:
         self.store(SR, self.get(SR) & ~(value & (_ERRORS | _OPERR | _EOP)))
         self._set_interrupt()

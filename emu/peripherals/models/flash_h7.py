@@ -235,6 +235,7 @@ class FlashH7(FlashInterface):
             self._writers[offset] = lambda value: self._write_control(bank, value)
         elif of_bank1 == SR1:
             self._readers[offset] = lambda: self._read_status(bank)
+            self._quiets[offset] = lambda: bank.busy.passes_at
         else:
             self._writers[offset] = lambda value: self._clear_status(bank, value)
 
@@ -290,6 +291,9 @@ class FlashH7(FlashInterface):
 
     def read_OPTSR_CUR(self) -> int:
         return self.get(OPTSR_CUR) | (0 if self._options_busy.passed else _OPT_BUSY)
+
+    def quiet_OPTSR_CUR(self) -> int:
+        return self._options_busy.passes_at
 
     def _load_options(self) -> None:
         if self.get(OPTSR_PRG) & _SWAP_BANK:

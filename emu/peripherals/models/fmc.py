@@ -75,6 +75,9 @@ class FlexibleMemoryController(TickingPeripheral):
     def read_SDSR(self) -> int:
         return self.get(SDSR) | (BUSY if self.ticks() < self._busy_until else 0)
 
+    def quiet_SDSR(self) -> int:
+        return self.quiet_to(self._busy_until if self.ticks() < self._busy_until else None)
+
     def write_SDRTR(self, value: int) -> None:
         self.store(SDRTR, value & WORD & ~1)  # CRE clears the error, which never comes
 

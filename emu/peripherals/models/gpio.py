@@ -34,6 +34,8 @@ OTHER_PINS = ((0x00000000, 0xFFFFFFFF), 0x00000000, 0x00000000)
 class Gpio(Peripheral):
     """One port; its letter is the last of its name."""
 
+    STEADY = ("IDR", "BSRR")
+
     def __init__(self, place: MappedPeripheral, around: Surroundings) -> None:
         self.letter = place.name[-1]
         self._driven: dict[int, bool] = {}  # by the world outside, which a reset leaves as it is

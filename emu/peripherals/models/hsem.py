@@ -29,6 +29,13 @@ class HardwareSemaphores(Peripheral):
         yield Register("CR", CR)
         yield Register("KEYR", KEYR)
 
+    STEADY = ("MISR",)
+
+    def quiet_until(self, offset: int) -> int | None:
+        if RLR <= offset < IER and not self.get(offset - RLR) & LOCK:
+            return None  # reading takes it
+        return super().quiet_until(offset)
+
     def read_word(self, offset: int) -> int:
         if RLR <= offset < IER:
             number = (offset - RLR) // 4

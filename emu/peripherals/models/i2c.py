@@ -7,7 +7,7 @@ and SMBus are kept as written. Interrupt outputs: "event", "error". DMA requests
 
 from __future__ import annotations
 
-from emu.peripherals.peripheral import Peripheral, Register
+from emu.peripherals.peripheral import FOREVER, Peripheral, Register
 from emu.peripherals.schedule import Event
 
 CR1, CR2, OAR1, OAR2, TIMINGR, TIMEOUTR, ISR, ICR, PECR, RXDR, TXDR = range(0x00, 0x2C, 4)
@@ -39,6 +39,7 @@ class I2c(Peripheral):
         Register("RXDR", RXDR, writable=0),
         Register("TXDR", TXDR, writable=0xFF),
     )
+    STEADY = ("ICR",)
     _event: Event | None = None
     _remaining_count: int  # bytes of this NBYTES that are not on the wire yet
     _reads: bool
@@ -152,6 +153,9 @@ class I2c(Peripheral):
             self._remaining_count = value >> 16 & 0xFF
             self._flag(0, off=TCR)
             self._next_byte()
+
+    def quiet_RXDR(self) -> int | None:
+        return None if self.get(ISR) & RXNE else FOREVER
 
     def read_RXDR(self) -> int:
         if self.get(ISR) & RXNE:

@@ -23,6 +23,7 @@ class IndependentWatchdog(TickingPeripheral):
         Register("SR", SR),
         Register("WINR", WINR, reset=FULL, writable=FULL),
     )
+    STEADY = ("KR",)
     _started: bool
     _unlocked: bool
     _loaded: int  # what the counter was last reloaded with
@@ -94,6 +95,10 @@ class IndependentWatchdog(TickingPeripheral):
     def read_SR(self) -> int:
         now_tick = self.ticks()
         return sum(flag for flag, tick in self._updated.items() if now_tick < tick)
+
+    def quiet_SR(self) -> int:
+        now_tick = self.ticks()
+        return self.quiet_to(*(tick for tick in self._updated.values() if tick > now_tick))
 
     def write_SR(self, value: int) -> None:
         """Read only."""

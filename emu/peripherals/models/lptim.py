@@ -36,6 +36,7 @@ class LowPowerTimer(TickingPeripheral):
         Register("OR", OR),
         Register("CFGR2", CFGR2),
     )
+    STEADY = ("ICR",)
     counter: Counter
     _tick: int
     _written: dict[int, int]  # CMPOK or ARROK: the tick at which it comes
@@ -79,6 +80,15 @@ class LowPowerTimer(TickingPeripheral):
     def read_ISR(self) -> int:
         self.settle()
         return self.get(ISR)
+
+    def quiet_ISR(self) -> int:
+        self.settle()
+        flags, found = self.get(ISR), list(self._written.values())
+        if self._counts:
+            for flag, channel in ((CMPM, CMP_CHANNEL), (ARRM, ARR_CHANNEL)):
+                ticks = None if flags & flag else self.counter.ticks_to_match(channel)
+                found += [] if ticks is None else [self._tick + ticks]
+        return self.quiet_to(*found)
 
     def write_ISR(self, value: int) -> None:
         """Read only."""
@@ -148,6 +158,13 @@ class LowPowerTimer(TickingPeripheral):
             self.reschedule()
             return value
         return self.counter.count
+
+    def quiet_CNT(self) -> int | None:
+        if self.get(CR) & RSTARE:
+            return None
+        self.settle()
+        ticks = self.counter.ticks_to_count() if self._counts else None
+        return self.quiet_to(None if ticks is None else self._tick + ticks)
 
     def write_CNT(self, value: int) -> None:
         """Read only."""

@@ -144,6 +144,26 @@ class LcdController(TickingPeripheral):
         self.settle()
         return self.get(SRCR)
 
+    def quiet_SRCR(self) -> int:
+        self.settle()
+        line = None if self.get(ISR) & LIF else self._next_of_line(self.get(LIPCR) & 0xFFF)
+        reloads = self.get(SRCR) & VBR
+        return self.quiet_to(line, self._next_of_line(self._blanking_line) if reloads else None)
+
+    quiet_ISR = quiet_SRCR
+
+    def quiet_CPSR(self) -> int:
+        return self.quiet_to(self.ticks() + 1 if self._runs else None)
+
+    def quiet_CDSR(self) -> int:
+        """Until the column passes an end of its sync, porch, picture or line."""
+        if not self._runs:
+            return self.quiet_to(None)
+        column, _ = self._position()
+        ends = [(self.get(at) >> 16 & 0xFFF) + 1 for at in (SSCR, BPCR, AWCR)]
+        following = min((end for end in ends if column < end < self._width), default=self._width)
+        return self.quiet_to(self.ticks() + following - column)
+
     def read_ISR(self) -> int:
         self.settle()
         return self.get(ISR)

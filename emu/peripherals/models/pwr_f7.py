@@ -77,6 +77,9 @@ class PwrF7(PowerControl):
         ready |= _BRR if status & _BRE else 0  # assumed: the backup regulator is ready at once
         return status | ready
 
+    def quiet_CSR1(self) -> int:
+        return min(item.passes_at for item in (self._voltage, self._over_drive, self._switch))
+
     def write_CR2(self, value: int) -> None:
         self.store(CSR2, self.get(CSR2) & ~(value & _WAKE_FLAGS))
         self.store(CR2, value & 0x3F00)  # the clear bits read 0

@@ -70,6 +70,13 @@ class PwrH7(PowerControl):
         """The regulator is on its way: the ready flags clear for a while."""
         self._voltage.start(VOLTAGE_US * FEMTOSECONDS_PER_US)
 
+    STEADY = ("CR2", "CR3")
+
+    def quiet_CSR1(self) -> int:
+        return self._voltage.passes_at
+
+    quiet_D3CR = quiet_CSR1
+
     def read_CSR1(self) -> int:
         # ACTVOS has the codes of VOS and follows it.
         return self.get(D3CR) & _VOS | (_READY if self._voltage.passed else 0)

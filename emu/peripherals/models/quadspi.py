@@ -37,6 +37,7 @@ class QuadSpi(Peripheral):
         Register("PIR", PIR, writable=0xFFFF),
         Register("LPTR", LPTR, writable=0xFFFF),
     )
+    STEADY = ("SR", "FCR")  # done when it is asked for
     _remaining_bytes: int  # of the data phase of an indirect transfer
     _polls_on: bool  # automatic polling that does not stop at its match
 
@@ -92,6 +93,10 @@ class QuadSpi(Peripheral):
         taken_bytes = min(size_bytes, self._remaining_bytes)
         self._move(size_bytes)
         return int.from_bytes(bytes([ERASED]) * taken_bytes, "little")
+
+    def quiet_until(self, offset: int) -> int | None:
+        takes = offset == DR and self._mode == INDIRECT_READ and self._remaining_bytes
+        return None if takes else super().quiet_until(offset)
 
     def write(self, offset: int, value: int, size_bytes: int) -> None:
         if offset & ~3 == DR:

@@ -104,8 +104,13 @@ class RccF7(ClockController):
 
     # Registers
 
+    STEADY = ("CFGR",)  # the switch of SYSCLK is an event
+
     def read_CR(self) -> int:
         return self.with_ready_bits(CR)
+
+    def quiet_CR(self) -> int:
+        return self.quiet_ready_bits(CR)
 
     def write_CR(self, value: int) -> None:
         self.write_switches(CR, value, _CR_WRITABLE)
@@ -115,6 +120,9 @@ class RccF7(ClockController):
 
     def read_CSR(self) -> int:
         return self.with_ready_bits(CSR)
+
+    def quiet_CSR(self) -> int:
+        return self.quiet_ready_bits(CSR)
 
     def write_CSR(self, value: int) -> None:
         if value & _RMVF:

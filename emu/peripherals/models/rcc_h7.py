@@ -146,6 +146,11 @@ class RccH7(ClockController):
 
     # Registers
 
+    STEADY = ("CFGR", "CRRCR")  # the switch of SYSCLK is an event
+
+    def quiet_until(self, offset: int) -> int | None:
+        return super().quiet_until(_without_alias(offset))
+
     def read_word(self, offset: int) -> int:
         return super().read_word(_without_alias(offset))
 
@@ -154,6 +159,9 @@ class RccH7(ClockController):
 
     def read_CR(self) -> int:
         return self.with_ready_bits(CR) | _HSIDIVF | _DOMAIN_CLOCKS_READY
+
+    def quiet_CR(self) -> int:
+        return self.quiet_ready_bits(CR)
 
     def write_CR(self, value: int) -> None:
         self.write_switches(CR, value, _CR_WRITABLE)
@@ -174,6 +182,9 @@ class RccH7(ClockController):
 
     def read_CSR(self) -> int:
         return self.with_ready_bits(CSR)
+
+    def quiet_CSR(self) -> int:
+        return self.quiet_ready_bits(CSR)
 
     def write_CSR(self, value: int) -> None:
         self.write_switches(CSR, value, 1)

@@ -76,6 +76,12 @@ class RandomNumberGenerator(TickingPeripheral):
             return CECS | CEIS
         return DRDY if self._is_ready() else 0
 
+    def quiet_SR(self) -> int:
+        return self.quiet_to(None if self._is_ready() else self._ready_tick)
+
+    def quiet_DR(self) -> int | None:
+        return None if self._is_ready() else self.quiet_SR()
+
     def write_SR(self, value: int) -> None:
         """The latched errors are cleared by 0: they show what is the case, and go with it."""
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from emu.peripherals.calendar import Moment
-from emu.peripherals.peripheral import WORD, Register
+from emu.peripherals.calendar import DAY_SECONDS, Moment
+from emu.peripherals.peripheral import FOREVER, WORD, Register
 from emu.peripherals.ticking import TickingPeripheral
 
 TR, DR, CR, ISR, PRER, WUTR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
@@ -48,6 +48,7 @@ RESET_MOMENT = Moment(0, 1, 0)  # DR 0x2101
 class RealTimeClock(TickingPeripheral):
     """The calendar is an origin, and ticks since then."""
 
+    STEADY = ("WPR", "SHIFTR")
     _origin: Moment  # at _origin_tick, sub-second counter full
     _origin_tick: int
     _init_since: int | None  # tick at which initialisation mode was asked for
@@ -141,6 +142,20 @@ class RealTimeClock(TickingPeripheral):
         if self._in_init:
             self._init_since = None
             self._origin_tick = self._seen_tick = self.ticks()
+
+    def _step_tick(self, step_ticks: int) -> int | None:
+        """The next tick that ends a stretch of so many since the origin; None when time stands."""
+        if self._in_init:
+            return None
+        return self._origin_tick + (self._elapsed(self.ticks()) // step_ticks + 1) * step_ticks
+
+    def _midnight_tick(self) -> int | None:
+        if self._in_init:
+            return None
+        now_tick, second_ticks = self.ticks(), self._second_ticks
+        seconds = self._elapsed(now_tick) // second_ticks
+        seconds += DAY_SECONDS - self._moment(now_tick).second
+        return self._origin_tick + seconds * second_ticks
 
     # Alarms and wakeup
 
@@ -261,6 +276,23 @@ class RealTimeClock(TickingPeripheral):
         self._frozen = None
         return found[1]
 
+    def quiet_SSR(self) -> int | None:
+        if self._frozen is None and not self.get(CR) & BYPSHAD:
+            return None  # reading latches the calendar
+        return self.quiet_to(self._step_tick((self.get(PRER) >> 16 & 0x7F) + 1))
+
+    def quiet_TR(self) -> int | None:
+        if self._in_init:
+            return FOREVER
+        if self.get(CR) & BYPSHAD:
+            return self.quiet_to(self._step_tick(self._second_ticks))
+        return None if self._frozen is None else FOREVER
+
+    def quiet_DR(self) -> int | None:
+        if self._frozen is not None and not self._in_init:
+            return None  # reading lets the calendar go
+        return self.quiet_to(self._midnight_tick())
+
     def write_TR(self, value: int) -> None:
         self._write_calendar(TR, value & 0x007F7F7F)
 
@@ -294,6 +326,19 @@ class RealTimeClock(TickingPeripheral):
         if self._moment(now_tick).date_register() >> 16 & 0xFF:
             flags |= INITS  # the year is not 0
         return flags
+
+    def quiet_ISR(self) -> int:
+        self.settle()
+        now_tick, flags, enabled = self.ticks(), self.get(ISR), self.get(CR)
+        found = [self._alarm_tick(which) for which in (0, 1) if not flags & ALRAF << which]
+        found.append(None if flags & WUTF else self._next_wakeup_tick())
+        late = [tick for bit, tick in self._disabled_tick.items() if not enabled & bit]
+        if self._init_since is not None:
+            late.append(self._init_since)
+        found += [tick + LATE_FLAGS_TICKS for tick in late if tick + LATE_FLAGS_TICKS > now_tick]
+        if self._init_since is None and self._synchronised_tick > now_tick:
+            found.append(self._synchronised_tick)
+        return self.quiet_to(*found, self._midnight_tick())
 
     def write_ISR(self, value: int) -> None:
         self.settle()

@@ -23,6 +23,7 @@ ASSUMED_HZ = 48_000_000
 class SdHost(TickingPeripheral):
     """The command path: CMDSENT for commands without a response, CTIMEOUT for the others."""
 
+    STEADY = ("ICR",)
     _ends: list[tuple[int, int]]  # tick, and the flag that it sets
 
     def registers(self) -> Iterable[Register]:
@@ -89,6 +90,10 @@ class SdHost(TickingPeripheral):
     def read_STA(self) -> int:
         self.settle()
         return self.get(STA) | TXFIFOE | TXFIFOHE
+
+    def quiet_STA(self) -> int:
+        self.settle()
+        return self.quiet_to(*(tick for tick, _ in self._ends))
 
     def write_ICR(self, value: int) -> None:
         self.settle()

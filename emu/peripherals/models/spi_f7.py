@@ -149,6 +149,19 @@ class SpiF7(TickingPeripheral):
         self._overrun = False  # assumed: by this read alone; silicon wants DR read before it
         return status
 
+    def quiet_until(self, offset: int) -> int | None:
+        return None if offset == DR else super().quiet_until(offset)
+
+    def quiet_SR(self) -> int | None:
+        self.settle()
+        if self._overrun:
+            return None
+        now_tick = self.ticks()
+        found = [tick for frame in self._frames for tick in frame if tick > now_tick]
+        if self._receiving_since is not None:
+            found.append(self._receiving_since + self._frame_ticks)
+        return self.quiet_to(*found)
+
     def write_SR(self, value: int) -> None:
         """Read only but for the CRC error, which never comes."""
 

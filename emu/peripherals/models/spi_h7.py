@@ -41,6 +41,7 @@ class SpiH7(TickingPeripheral):
         Register("UDRDR", UDRDR),
         Register("I2SCFGR", I2SCFGR),
     )
+    STEADY = ("IFCR",)
     _queued_count: int  # frames in the transmit FIFO
     _received_count: int  # frames in the receive FIFO
     _frame_end: int | None  # tick, of the frame on the wire
@@ -172,6 +173,10 @@ class SpiH7(TickingPeripheral):
         )
         self._changed()
 
+    def read_CR1(self) -> int:
+        self.settle()  # CSTART falls with the last frame
+        return self.get(CR1)
+
     def write_CR2(self, value: int) -> None:
         self.settle()
         self.store(CR2, value)
@@ -190,6 +195,15 @@ class SpiH7(TickingPeripheral):
     def read_SR(self) -> int:
         self.settle()
         return self._status()
+
+    def quiet_until(self, offset: int) -> int | None:
+        return None if offset == RXDR else super().quiet_until(offset)
+
+    def quiet_SR(self) -> int:
+        self.settle()
+        return self.quiet_to(self._frame_end)
+
+    quiet_CR1 = quiet_SR
 
     def write_SR(self, value: int) -> None:
         """Read only."""

@@ -21,6 +21,8 @@ class SyscfgF7(ExtiSelection):
         Register("CMPCR", CMPCR, writable=_CMP_PD),
     )
 
+    STEADY = ("CMPCR",)
+
     def write_MEMRMP(self, value: int) -> None:
         if value & _SWP_FMC:
             self.around.note(

@@ -45,6 +45,8 @@ class SyscfgH7(ExtiSelection):
         ),
     )
 
+    STEADY = ("CCCSR",)
+
     @property
     def over_drive(self) -> bool:
         """ODEN: voltage scale 1 is boosted to scale 0."""

@@ -18,7 +18,7 @@ from functools import partial
 
 from emu.peripherals import timer_registers as reg
 from emu.peripherals.counter import Alignment, Counter, Happened
-from emu.peripherals.peripheral import Register
+from emu.peripherals.peripheral import FOREVER, Register
 from emu.peripherals.timer_captures import TimerCaptures
 
 
@@ -250,12 +250,24 @@ class Timer(TimerCaptures):
             self.store(reg.CNT, self.read_CNT())  # what the other half is merged with
         super().write(offset, value, size_bytes)
 
+    STEADY = ("EGR",)
+
     def read_CR1(self) -> int:
         self.settle()
         value = self.get(reg.CR1)
         if self.counter.alignment:
             value = value & ~reg.DIR | (reg.DIR if self.counter.falling else 0)
         return value
+
+    def quiet_CR1(self) -> int:
+        """CEN falls at the update that ends one pulse, DIR turns with a centre-aligned count."""
+        self.settle()
+        counter = self.counter
+        if not self._counts_clock:
+            return FOREVER
+        turn = counter.ticks_to_turn()
+        stop = counter.ticks_to_update() if counter.one_pulse else None
+        return self.quiet_to(*(self._tick + ticks for ticks in (turn, stop) if ticks is not None))
 
     def write_CR1(self, value: int) -> None:
         self.settle()
@@ -308,6 +320,19 @@ class Timer(TimerCaptures):
     def read_SR(self) -> int:
         self.settle()
         return self.get(reg.SR)
+
+    def quiet_SR(self) -> int:
+        self.settle()
+        flags, found = self.get(reg.SR), self.next_captures()
+        if self._counts_clock:
+            ahead = [] if flags & reg.UIF else [self.counter.ticks_to_update()]
+            ahead += [
+                self.counter.ticks_to_match(channel)
+                for channel in range(self.channels)
+                if self.compares(channel) and not flags & reg.CC_FLAGS[channel]
+            ]
+            found += [self._tick + ticks for ticks in ahead if ticks is not None]
+        return self.quiet_to(*found)
 
     def write_SR(self, value: int) -> None:
         self.settle()
@@ -376,6 +401,11 @@ class Timer(TimerCaptures):
         if self.get(reg.CR1) & reg.UIFREMAP:
             value = value & 0x7FFFFFFF | (self.get(reg.SR) & reg.UIF) << 31
         return value
+
+    def quiet_CNT(self) -> int:
+        self.settle()
+        ticks = self.counter.ticks_to_count() if self._counts_clock else None
+        return FOREVER if ticks is None else self.quiet_to(self._tick + ticks)
 
     def write_CNT(self, value: int) -> None:
         self.settle()

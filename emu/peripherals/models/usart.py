@@ -22,7 +22,7 @@ from fractions import Fraction
 from math import ceil
 
 from emu.board import MappedPeripheral
-from emu.peripherals.peripheral import Peripheral, Register, Surroundings
+from emu.peripherals.peripheral import FOREVER, Peripheral, Register, Surroundings
 from emu.peripherals.schedule import Event
 
 CR1, CR2, CR3, BRR, RTOR, ISR, RDR, PRESC = 0x00, 0x04, 0x08, 0x0C, 0x14, 0x1C, 0x24, 0x2C
@@ -150,6 +150,15 @@ class Usart(Peripheral):
             self.store(RDR, self._arrived.popleft())
             self._changed()
         return self.get(RDR)
+
+    def quiet_ISR(self) -> int:
+        """Until something on the wire ends: a byte leaves then, or a flag is set."""
+        self._settle()
+        return FOREVER if self._due is None else self._due
+
+    def quiet_RDR(self) -> int | None:
+        until = self.quiet_ISR()
+        return None if self._arrived else until
 
     def write_TDR(self, value: int) -> None:
         self._settle()

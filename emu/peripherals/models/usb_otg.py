@@ -74,6 +74,8 @@ class UsbOtg(Peripheral):
         Register("PCGCCTL", PCGCCTL),
     )  # fmt: skip
 
+    STEADY = ("GINTSTS",)
+
     def write_GRSTCTL(self, value: int) -> None:
         self.store(GRSTCTL, value & ~SELF_CLEARING | AHB_IDLE)
 

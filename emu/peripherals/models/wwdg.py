@@ -64,6 +64,23 @@ class WindowWatchdog(TickingPeripheral):
     def read_CR(self) -> int:
         return self.get(CR) & WDGA | self._count() & COUNT
 
+    def _tick_of(self, counts: int) -> int:
+        """The tick at which that many were counted down since CR was written."""
+        return self._loaded_tick + counts * self._divider
+
+    def quiet_CR(self) -> int | None:
+        if not self.get(CR) & WDGA:
+            return self.quiet_to(None)
+        counted = (self.get(CR) & COUNT) - self._count()
+        return self.quiet_to(self._tick_of(counted + 1))
+
+    def quiet_SR(self) -> int | None:
+        self.settle()
+        if not self.get(CR) & WDGA:
+            return self.quiet_to(None)
+        counts = (self.get(CR) & COUNT) - LOWEST + (1 if self.get(SR) & EWIF else 0)
+        return self.quiet_to(self._tick_of(counts))
+
     def write_CR(self, value: int) -> None:
         was_on = self.get(CR) & WDGA
         early = was_on and self._count() > (self.get(CFR) & COUNT)
