@@ -206,9 +206,7 @@ class ClockController(Peripheral):
     def quiet_ready_bits(self, offset: int) -> int:
         """When the next ready bit of a register changes by itself."""
         waits = [
-            self._remaining_fs(source.name)
-            for source in self.SOURCES
-            if source.register == offset
+            self._remaining_fs(source.name) for source in self.SOURCES if source.register == offset
         ]
         soonest = min((wait for wait in waits if wait), default=None)
         if soonest is None:

@@ -41,7 +41,6 @@ class CrcUnit(Peripheral):
         Register("INIT", INIT, reset=WORD),
         Register("POL", POL, reset=0x04C11DB7),
     )
-
     STEADY = ("DR",)
 
     @property

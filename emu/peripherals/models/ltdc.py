@@ -150,7 +150,8 @@ class LcdController(TickingPeripheral):
         reloads = self.get(SRCR) & VBR
         return self.quiet_to(line, self._next_of_line(self._blanking_line) if reloads else None)
 
-    quiet_ISR = quiet_SRCR
+    def quiet_ISR(self) -> int:
+        return self.quiet_SRCR()
 
     def quiet_CPSR(self) -> int:
         return self.quiet_to(self.ticks() + 1 if self._runs else None)

@@ -43,6 +43,7 @@ class PwrH7(PowerControl):
         Register("WKUPFR", WKUPFR, writable=0),
         Register("WKUPEPR", WKUPEPR),
     )
+    STEADY = ("CR2", "CR3")
 
     def __init__(self, place: MappedPeripheral, around: Surroundings) -> None:
         self._voltage = Delay(around)
@@ -70,12 +71,11 @@ class PwrH7(PowerControl):
         """The regulator is on its way: the ready flags clear for a while."""
         self._voltage.start(VOLTAGE_US * FEMTOSECONDS_PER_US)
 
-    STEADY = ("CR2", "CR3")
-
     def quiet_CSR1(self) -> int:
         return self._voltage.passes_at
 
-    quiet_D3CR = quiet_CSR1
+    def quiet_D3CR(self) -> int:
+        return self._voltage.passes_at
 
     def read_CSR1(self) -> int:
         # ACTVOS has the codes of VOS and follows it.

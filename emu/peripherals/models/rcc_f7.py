@@ -53,6 +53,7 @@ class RccF7(ClockController):
         Register("DCKCFGR1", DCKCFGR1),
         Register("DCKCFGR2", DCKCFGR2),
     )
+    STEADY = ("CFGR",)  # the switch of SYSCLK is an event
     GATES = STM32F746_GATES
     # Start-up times: DS-F746, typical; of the PLLs assumed, within the 75 to 300 us that it allows.
     SOURCES = (
@@ -103,8 +104,6 @@ class RccF7(ClockController):
     )
 
     # Registers
-
-    STEADY = ("CFGR",)  # the switch of SYSCLK is an event
 
     def read_CR(self) -> int:
         return self.with_ready_bits(CR)

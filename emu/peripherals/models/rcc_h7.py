@@ -76,6 +76,7 @@ class RccH7(ClockController):
         Register("D3AMR", 0xA8),
         Register("RSR", RSR),
     )
+    STEADY = ("CFGR", "CRRCR")  # the switch of SYSCLK is an event
     GATES = STM32H743_GATES
     # Start-up times: DS-H743, typical, second-hand; of the PLLs assumed as typical lock time.
     SOURCES = (
@@ -145,8 +146,6 @@ class RccH7(ClockController):
         super().reset()
 
     # Registers
-
-    STEADY = ("CFGR", "CRRCR")  # the switch of SYSCLK is an event
 
     def quiet_until(self, offset: int) -> int | None:
         return super().quiet_until(_without_alias(offset))

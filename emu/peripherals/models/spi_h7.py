@@ -203,7 +203,8 @@ class SpiH7(TickingPeripheral):
         self.settle()
         return self.quiet_to(self._frame_end)
 
-    quiet_CR1 = quiet_SR
+    def quiet_CR1(self) -> int:
+        return self.quiet_SR()
 
     def write_SR(self, value: int) -> None:
         """Read only."""

@@ -20,7 +20,6 @@ class SyscfgF7(ExtiSelection):
         *ExtiSelection.EXTI_REGISTERS,
         Register("CMPCR", CMPCR, writable=_CMP_PD),
     )
-
     STEADY = ("CMPCR",)
 
     def write_MEMRMP(self, value: int) -> None:

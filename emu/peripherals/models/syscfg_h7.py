@@ -44,7 +44,6 @@ class SyscfgH7(ExtiSelection):
             for number in range(18)
         ),
     )
-
     STEADY = ("CCCSR",)
 
     @property

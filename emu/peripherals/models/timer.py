@@ -25,6 +25,8 @@ from emu.peripherals.timer_captures import TimerCaptures
 class Timer(TimerCaptures):
     """One timer; see the module."""
 
+    STEADY = ("EGR",)
+
     _tick: int  # of the clock, up to which the counter is settled
     _external: bool  # counts edges of a trigger instead of the clock
     _burst_index: int
@@ -249,8 +251,6 @@ class Timer(TimerCaptures):
         if size_bytes < 4 and offset & ~3 == reg.CNT:
             self.store(reg.CNT, self.read_CNT())  # what the other half is merged with
         super().write(offset, value, size_bytes)
-
-    STEADY = ("EGR",)
 
     def read_CR1(self) -> int:
         self.settle()
