@@ -46,6 +46,9 @@ static void uart_open(void)
             uart_stuck_at = 2;
             return;
         }
+    /* Setting TE sends an idle frame first (RM: USART transmitter); let it pass. */
+    for (uint32_t start = DWT_CYCCNT; DWT_CYCCNT - start < 2 * CHARACTER_CYCLES;)
+        ;
 }
 
 static void uart_put(char byte)
