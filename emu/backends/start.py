@@ -65,10 +65,13 @@ def _stack_limit(image: Image, memory: GuestMemory, top: int) -> int | None:
     stretch = memory.at(top - 1)
     if stretch is None:
         return None
-    region = stretch.region
+    start = stretch.region.start
+    # SRAM1 and SRAM2 of F746 are one run of memory to a program that was linked elsewhere.
+    while (below := memory.at(start - 1)) is not None and below.region.kind == "ram":
+        start = below.region.start
     ends = [
         section.address + section.size_bytes
         for section in image.sections
-        if region.start <= section.address < top
+        if start <= section.address < top
     ]
-    return max([region.start, *[end for end in ends if end <= top]])
+    return max([start, *[end for end in ends if end <= top]])
