@@ -71,7 +71,7 @@ def run_mutant(mutant: Mutant, number: int, folder: Path) -> Result:
             offence = f"exit code {code} for outcome {written['outcome']}"
     elif code != 2:
         offence = f"exit code {code} without a report"
-    elif "mutant" not in err and "--base" not in err:
+    elif not re.search(r"mutant|--(base|measure|entry|from|to)\b", err):
         offence = "refused, but not for its image: " + " ".join(err.split())[:300]
     if "defect of emu" in err or "Traceback" in err:
         offence = "defect: " + " ".join(err.split())[:300]
@@ -96,8 +96,9 @@ def _work(corpus: Sequence[Seed], seed: int, folder: Path, line: Connection) -> 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     with (folder / "crash.txt").open("w") as crash:
         faulthandler.enable(crash)
-        while (number := line.recv()) is not None:
-            line.send(run_mutant(make_mutant(corpus, seed, number), number, folder))
+        with contextlib.suppress(EOFError, BrokenPipeError):  # when the parent was stopped
+            while (number := line.recv()) is not None:
+                line.send(run_mutant(make_mutant(corpus, seed, number), number, folder))
 
 
 @dataclass
@@ -149,6 +150,9 @@ def fuzz(
     numbers: Iterator[int], corpus: Sequence[Seed], seed: int, jobs: int, folder: Path
 ) -> Iterator[Result]:
     """Results as they come. A worker that crashed or hung is replaced."""
+    # What is compiled once a machine would make the first mutants look as if they hung.
+    whole = corpus[0]
+    run_mutant(Mutant(whole.suffix, whole.data, ("--board", whole.board), whole.name), -1, folder)
     workers = [_Worker.start(corpus, seed, folder / f"worker{job}") for job in range(jobs)]
     for worker in workers:
         worker.give(next(numbers, None))

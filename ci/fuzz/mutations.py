@@ -80,6 +80,15 @@ def _options(board: str, suffix: str, chance: random.Random) -> tuple[str, ...]:
         options += ["--accesses", "hook"]
     if chance.random() < (0.03 if suffix == ".bin" else 0.01):
         options += ["--base", hex(_any_word(chance))]
+    if chance.random() < 0.05:
+        options += ["--measure", hex(FLASH + 2 * chance.randrange(0x1000))]
+    if chance.random() < 0.05:
+        options += ["--from", hex(FLASH + 0x200 + 2 * chance.randrange(0x100))]
+        options += ["--to", hex(FLASH + 2 * chance.randrange(0x1000))]
+    if chance.random() < 0.05:
+        options += ["--clock", chance.choice(("board", "firmware"))]
+    if chance.random() < 0.02:
+        options += ["--entry", hex(_any_word(chance))]
     return tuple(options)
 
 
