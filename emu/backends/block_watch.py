@@ -98,12 +98,12 @@ class BlockWatch:
             self._no_coprocessor(stored)
             return
         if stored.code == IDLE:
-            run.idle(pc)
+            run.sleeping.idle(pc)
             return
         if run.waiting.watches(pc) and run.waiting.lap():
             return
         if any(instruction.text == "sev" for instruction in stored.instructions):
-            run.event_register = True
+            run.sleeping.event_register = True
         if rows := run.marks.rows_of(stored):
             self._marked = number, rows
             run.look_soon_after()
@@ -136,7 +136,7 @@ class BlockWatch:
         at = stored.instructions[row]
         self._catch_up(stored, row)
         fault = run.faults.no_fpu(at, run.call_path(at.address))
-        run.raise_usage(fault, Cfsr.NOCP, at.address)
+        run.traps.raise_usage(fault, Cfsr.NOCP, at.address)
 
     def ended_with(self, pc: int, name: str) -> bool:
         """Whether the last block ended just before `pc` with the hint `name`."""
@@ -223,18 +223,18 @@ class BlockWatch:
                 at = stored.instructions[row]
                 self._catch_up(stored, row)
                 fault = run.faults.unaligned(at, run.call_path(at.address))
-                run.raise_usage(fault, Cfsr.UNALIGNED, at.address)
+                run.traps.raise_usage(fault, Cfsr.UNALIGNED, at.address)
             case Reason.EVEN_BRANCH if self._is_rewritten(int(run.machine[Word.PREVIOUS])):
                 self._meet_again(pc)
             case Reason.EVEN_BRANCH:
                 self._even_branch(pc)
             case Reason.DIVIDE_BY_ZERO:
                 fault = run.faults.divide_by_zero(pc, run.call_path(pc))
-                run.raise_usage(fault, Cfsr.DIVBYZERO, pc)
+                run.traps.raise_usage(fault, Cfsr.DIVBYZERO, pc)
 
     def _even_branch(self, pc: int) -> None:
         run = self._run
-        run.raise_usage(run.faults.even_branch(pc, run.call_path(pc)), Cfsr.INVSTATE, pc)
+        run.traps.raise_usage(run.faults.even_branch(pc, run.call_path(pc)), Cfsr.INVSTATE, pc)
 
     def _is_rewritten(self, number: int) -> bool:
         """Whether memory no longer holds the code that was decoded there."""
@@ -289,7 +289,7 @@ class BlockWatch:
         try:
             run.uc.emu_start(pc | 1, RETURN_ADDRESS, count=count)
         except unicorn.UcError as error:
-            run.after_error(error)
+            run.traps.after_error(error)
         reason = int(machine[Word.REASON])
         machine[Word.REASON] = Reason.NONE
         return int(machine[Word.WANTED_ADDRESS]) if reason == Reason.RESUME else run.core.get(PC)

@@ -39,7 +39,7 @@ def collect(run: Run, host_s: float) -> Execution:
     timed = options.timing != "none"
     profile, causes = collect_profile(store, timed)
     profile = _with_extra(profile, Cause.EXCEPTION, run.exceptions.charged_ticks, causes)
-    profile = _with_extra(profile, Cause.SLEEP, run.sleep_ticks, causes)
+    profile = _with_extra(profile, Cause.SLEEP, run.sleeping.ticks, causes)
     profile = _with_extra(profile, Cause.FLASH, run.flash_stores.stall_ticks, causes)
     reconstructed, unresolved, predicated = count_accesses(store, timed)
     accesses = (

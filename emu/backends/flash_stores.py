@@ -77,7 +77,7 @@ class FlashStores:
         self._touched = True
         run.look_soon()
         if not accepted:  # assumed: a bus error; a stray write should not go unseen
-            run.raise_memory(unicorn_const.UC_MEM_WRITE_PROT, address, size_bytes, stored_at)
+            run.traps.raise_memory(unicorn_const.UC_MEM_WRITE_PROT, address, size_bytes, stored_at)
             return stored_at
         block = run.present_block()
         if block is not None and block.address < pc < block.address + block.size_bytes:

@@ -18,10 +18,12 @@ from unicorn import arm_const, unicorn_const
 from emu.backends.access_clock import AccessClock
 from emu.backends.address_marks import AddressMarks
 from emu.backends.block_watch import BlockWatch
+from emu.backends.bus_callbacks import BusCallbacks
 from emu.backends.call_tracking import finish_frames
 from emu.backends.code_store import CodeStore, StoredBlock
 from emu.backends.collect import collect
 from emu.backends.core_state import LR, SP, CoreState
+from emu.backends.emulator_traps import EmulatorTraps
 from emu.backends.exception_unit import ExceptionUnit, LockupError
 from emu.backends.faults import FaultFinder
 from emu.backends.firmware_faults import FaultDelivery, Raised
@@ -30,19 +32,19 @@ from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
 from emu.backends.hooks import on_access, on_block
 from emu.backends.layout import TICKS, Reason, Word
-from emu.backends.memory_map import MemoryMap, peripheral_holes
+from emu.backends.memory_map import MemoryMap
 from emu.backends.native_hook import add_native_hook
 from emu.backends.protocol import BusyLoop, Execution, Fault, Outcome, RunOptions
 from emu.backends.register_access import RegisterAccess, skip_sync_offset
 from emu.backends.run_host import RunHost
 from emu.backends.run_words import FOREVER, set_up_words
 from emu.backends.semihosting import Semihosting
+from emu.backends.serial_link import Timer
 from emu.backends.serial_monitor import SerialMonitor
+from emu.backends.sleeping import Sleeping
 from emu.backends.start import RETURN_ADDRESS, find_start
 from emu.backends.system_space import (
     CCR_NONBASETHRDENA,
-    SYSTEM_BASE,
-    SYSTEM_BYTES,
     SystemSpace,
 )
 from emu.backends.trace_recorder import TraceRecorder
@@ -63,10 +65,7 @@ from emu.system.systick import SysTick
 _SLICE_CYCLES = 20_000_000
 _XPSR_THUMB = 1 << 24
 _CONSOLE_BYTES = 1 << 22
-_FIRST_EXC_RETURN = 0xFFFFFFE0
 _RUNTIME_MARK = "emu_boot"  # a function of our own start-up code
-# A firmware that only sleeps and ticks is done: nobody waits longer than this for a character.
-_IDLE_LIMIT_S = 10.0
 _MOST_RESETS_COUNT = 100
 
 
@@ -93,21 +92,13 @@ class Run:
         self.is_wired = False  # whether the peripherals exist
         self.ended: Outcome | None = None
         self.fault: Fault | None = None
-        self.failure: BaseException | None = None
-        self.raised: Raised | None = None
         self.script_failure: str | None = None
         self.busy_loop: BusyLoop | None = None
-        self.sleep_ticks: dict[int, int] = {}  # by the address of the waiting instruction
         self._pc = 0
         self._soon = False
-        self._exc_return: int | None = None
-        self._first_fetch: int | None = None  # code in RAM whose page may not execute yet
-        self._opened: int | None = None  # an access that the MPU allows on a restricted page
-        self._flash_store: tuple[int, int] | None = None  # address, size
         self._resets_count = 0
-        self.event_register = False  # of WFE
-        self._last_sign_cycles = 0  # when the firmware last did more than sleep and tick
         self.max_ticks = FOREVER
+        self.time_limit: Timer | None = None
         self._begun = self._shown = 0.0
 
         self.store = CodeStore(self.machine, board, self.table, self._function_number)
@@ -127,10 +118,13 @@ class Run:
         self.core = CoreState(self.uc, self.registers.address)
         self.clock = AccessClock(self.core, self.machine, self.store)
         self.host = RunHost(self)
+        self.traps = EmulatorTraps(self)
+        self.sleeping = Sleeping(self)
         self._wire_system()
+        self.exceptions.denies = self.traps.denies
+        self._buses = BusCallbacks(self)
         self.semihosting = Semihosting(self.memory.read, self._write_semihosting, self._time_us)
         self.faults = FaultFinder(self.uc, board, image, self.memory)
-        self.exceptions.denies = self._denies
         self.delivery = FaultDelivery(self.core, self.exceptions, self.memory)
         self.heap = HeapWatch(image)
         self.marks = AddressMarks(options.ranges)
@@ -155,7 +149,7 @@ class Run:
         self._irq_names = dict(chip.interrupts.names)
         self.exceptions = ExceptionUnit(
             self.core, self.machine, self.arrays.shadow, self.memory, self.table, model, control,
-            self._exception_name,
+            self.exception_name,
         )  # fmt: skip
         self.space = PeripheralSpace(self.board, self.host)
         self.is_wired = True
@@ -166,15 +160,8 @@ class Run:
             now, self.look_soon, lambda data: self.host.serial_out("itm", data),
         )  # fmt: skip
         self.system.attach_tags(self.arrays.itags, self.arrays.dtags, self.arrays.dirty)
-        self.uc.mmio_map(
-            SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
-        )
-        for start, end in peripheral_holes(self.memory, self.board):
-            self.uc.mmio_map(
-                start, end - start, self._peripheral_read, start, self._peripheral_write, start
-            )
 
-    def _exception_name(self, number: int) -> str:
+    def exception_name(self, number: int) -> str:
         return self._irq_names.get(number - Exc.IRQ0) or exception_name(number)
 
     def _follow_firmware_clock(self) -> bool:
@@ -204,7 +191,7 @@ class Run:
         if self.options.max_cycles is not None:
             self.max_ticks = self.options.max_cycles * TICKS
         if self.options.max_time_s is not None:
-            self.host.after_s(self.options.max_time_s, self._out_of_time)
+            self.time_limit = Timer(self.host, self.options.max_time_s, self._out_of_time)
         self.monitor.start()
         self.watch.follow_system()
         return start.pc
@@ -252,8 +239,14 @@ class Run:
         if accelerator is not None and clocks.accelerator is not None:
             machine[Word.ART_ON] = int(accelerator.enabled and clocks.accelerator)
         if self.is_wired:
-            self.monitor.rearm()
+            self._rearm_timers()
         self.look_soon()
+
+    def _rearm_timers(self) -> None:
+        """The clock is another, or a reset has cleared the schedule."""
+        self.monitor.rearm()
+        if self.time_limit is not None:
+            self.time_limit.rearm()
 
     def forget_code(self, address: int, size_bytes: int) -> None:
         """Memory was written behind the emulator's back: translate what lies there again."""
@@ -261,7 +254,7 @@ class Run:
 
     def serial_output(self, port: str, data: bytes) -> None:
         """Bytes left the chip: to the terminal, the report and the script."""
-        self._last_sign_cycles = self.clock.cycles()
+        self.sleeping.sign()
         if port in (self.board.console, "itm", "semihosting"):
             self._write_console(data)
         self.monitor.output(port, data)
@@ -290,197 +283,11 @@ class Run:
         if self.options.on_console is not None:
             self.options.on_console(data)
 
-    def _begin_access(self, address: int) -> None:
-        self.host.is_accessing = True
-        self.clock.begin_access(address)
-
-    def _system_read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
-        try:
-            address = SYSTEM_BASE + (offset & ~3)
-            self._begin_access(address)
-            if self.space.peripheral_at(address) is not None:
-                return self.space.read(SYSTEM_BASE + offset, size)
-            word = self.system.read(address)
-            self.waiting.saw(address, word, None)
-            return (word >> (8 * (offset & 3))) & ((1 << (8 * size)) - 1)
-        except BaseException as failure:  # a callback must not raise into C
-            self._fail(failure)
-            return 0
-        finally:
-            self.host.is_accessing = False
-
-    def _system_write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
-        try:
-            self._begin_access(SYSTEM_BASE + (offset & ~3))
-            self.waiting.wrote()
-            if self.space.peripheral_at(SYSTEM_BASE + offset) is not None:
-                self.space.write(SYSTEM_BASE + offset, value, size)
-            else:
-                self.system.write(SYSTEM_BASE + offset, value, size)
-        except BaseException as failure:  # a callback must not raise into C
-            self._fail(failure)
-        finally:
-            self.host.is_accessing = False
-
-    def _peripheral_read(self, _uc: Any, offset: int, size: int, base: int) -> int:
-        try:
-            address = base + offset
-            self._begin_access(address & ~3)
-            value = self.space.read(address, size)
-            self.waiting.saw(address, value, size)
-            return value
-        except BaseException as failure:  # a callback must not raise into C
-            self._fail(failure)
-            return 0
-        finally:
-            self.host.is_accessing = False
-
-    def _peripheral_write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
-        try:
-            self._begin_access((base + offset) & ~3)
-            self.waiting.wrote()
-            self.space.write(base + offset, value, size)
-            self.flash_stores.wrote_register(base + offset)
-        except BaseException as failure:  # a callback must not raise into C
-            self._fail(failure)
-        finally:
-            self.host.is_accessing = False
-
-    def _fail(self, failure: BaseException) -> None:
-        self.failure = failure
-        self.uc.emu_stop()
-
-    # What stops the emulator
-
-    def _on_interrupt(self, uc: Any, number: int, _data: Any) -> None:
-        try:
-            pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
-            if number == 7:
-                self._on_breakpoint(pc)
-            elif number == 2:
-                fault = self.faults.exception(number, pc, self.call_path(pc))
-                self.raised = Raised(fault, Exc.SVCALL, 0, pc)
-                uc.emu_stop()
-            elif number in (3, 8) and pc & ~1 == RETURN_ADDRESS:
-                self._end_by_return()
-            elif number in (3, 8) and pc >= _FIRST_EXC_RETURN:
-                self._exc_return = pc | 1
-                uc.emu_stop()
-            elif number == 3:  # a prefetch abort
-                c = unicorn_const
-                mapped = self.memory.at(pc) is not None
-                access = c.UC_MEM_FETCH_PROT if mapped else c.UC_MEM_FETCH_UNMAPPED
-                self.raise_memory(access, pc, 2, pc)
-                uc.emu_stop()
-            elif number == 4:  # an exclusive access off its size
-                fault = self.faults.unaligned_exclusive(pc, self.call_path(pc))
-                self.raise_usage(fault, Cfsr.UNALIGNED, pc)
-                uc.emu_stop()
-            elif number == 17:  # the emulator's number for "no coprocessor"
-                fault = self.faults.no_coprocessor(pc, self.call_path(pc))
-                self.raise_usage(fault, Cfsr.NOCP, pc)
-                uc.emu_stop()
-            else:
-                self.fault = self.faults.exception(number, pc, self.call_path(pc))
-                self.end("fault")
-        except BaseException as failure:  # a callback must not raise into C
-            self._fail(failure)
-
-    def _on_breakpoint(self, pc: int) -> None:
-        if int.from_bytes(self.memory.read(pc, 2), "little") == 0xBEAB:
-            operation, parameter = self.core.get(0), self.core.get(1)
-            self._last_sign_cycles = self.clock.cycles()
-            result = self.semihosting.call(operation, parameter)
-            if self.semihosting.exit_code is not None:
-                self.end("exited")
-                return
-            self.core.set(0, result)
-            self.uc.reg_write(arm_const.UC_ARM_REG_PC, (pc + 2) | 1)
-            return
-        fault = self.delivery.blame()
-        if fault is None and self.exceptions.running:
-            name = self._exception_name(self.exceptions.running)
-            fault = self.faults.unhandled(name, self.exceptions.running, pc, self.call_path(pc))
-        if fault is not None:
-            self.fault = fault
-            self.end("fault")
-            return
-        fault = self.faults.breakpoint(pc, self.call_path(pc))
-        self.raised = Raised(fault, Exc.HARD_FAULT, Hfsr.DEBUGEVT, pc)
-        self.uc.emu_stop()
-
-    def _on_invalid(
-        self, uc: Any, access: int, address: int, size: int, _value: int, _data: Any
-    ) -> bool:
-        try:
-            c = unicorn_const
-            if (
-                access == c.UC_MEM_FETCH_PROT
-                and self.memory.may_execute(address)
-                and not self.map.denies(address, write=False, execute=True)
-            ):
-                self._first_fetch = address  # rights change only while the emulator stands still
-                return False
-            pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
-            if access == c.UC_MEM_FETCH_UNMAPPED and address == RETURN_ADDRESS:
-                return False
-            protected = access in (c.UC_MEM_READ_PROT, c.UC_MEM_WRITE_PROT, c.UC_MEM_FETCH_PROT)
-            if protected and self.map.is_restricted(address):
-                write, fetch = access == c.UC_MEM_WRITE_PROT, access == c.UC_MEM_FETCH_PROT
-                if self.map.denies(address, write=write, execute=fetch) and self._mpu_holds():
-                    fault = self.faults.protected(address, write, fetch, pc, self.call_path(pc))
-                    status = Cfsr.IACCVIOL if fetch else Cfsr.DACCVIOL
-                    where = None if fetch else address
-                    self.raised = Raised(fault, Exc.MEM_MANAGE, status, pc, where)
-                    return False
-                if not (write and self.memory.is_flash(address)):
-                    self._opened = address
-                    return False
-            if access == c.UC_MEM_WRITE_PROT and self.flash_stores.takes(address):
-                self._flash_store = address, size
-                return False
-            self.raise_memory(access, address, size, pc)
-        except BaseException as failure:  # a callback must not raise into C
-            self._fail(failure)
-        return False
-
-    def _mpu_holds(self) -> bool:
-        """Not for HardFault, NMI and FAULTMASK, unless HFNMIENA is set [ARMv7-M B3.5.5]."""
-        if self.system.mpu.in_hard_fault:
-            return True
-        special = self.core.special()
-        masks = special.primask, special.basepri, special.faultmask
-        return self.exceptions.model.execution_priority(*masks) >= 0
-
-    def _denies(self, address: int, write: bool) -> bool:
-        return self.map.denies(address, write=write, execute=False) and self._mpu_holds()
-
-    def raise_memory(self, access: int, address: int, size: int, pc: int) -> None:
-        """A bus error, or code where the default memory map has none."""
-        c = unicorn_const
-        fault = self.faults.memory(access, address, size, pc, self.call_path(pc))
-        if access == c.UC_MEM_FETCH_PROT:
-            self.raised = Raised(fault, Exc.MEM_MANAGE, Cfsr.IACCVIOL, address)
-        elif access == c.UC_MEM_FETCH_UNMAPPED:
-            never = 0x40000000 <= address < 0x60000000 or address >= 0xA0000000
-            if never:  # execute-never in the default memory map [ARMv7-M B3.1]
-                self.raised = Raised(fault, Exc.MEM_MANAGE, Cfsr.IACCVIOL, address)
-            else:
-                self.raised = Raised(fault, Exc.BUS_FAULT, Cfsr.IBUSERR, address)
-        elif access in (c.UC_MEM_WRITE_UNMAPPED, c.UC_MEM_WRITE_PROT):
-            # The store buffer answers before the bus: the error comes late, without address.
-            self.raised = Raised(fault, Exc.BUS_FAULT, Cfsr.IMPRECISERR, pc)
-        else:
-            self.raised = Raised(fault, Exc.BUS_FAULT, Cfsr.PRECISERR, pc, address)
-
-    def raise_usage(self, fault: Fault, status: Cfsr, pc: int) -> None:
-        self.raised = Raised(fault, Exc.USAGE_FAULT, status, pc)
-
     def end(self, outcome: Outcome) -> None:
         self.ended = outcome
         self.uc.emu_stop()
 
-    def _end_by_return(self) -> None:
+    def end_by_return(self) -> None:
         """The function that the run began with has returned: its measured calls end with it."""
         self.semihosting.exit_code = self.core.get(0)
         finish_frames(int(self.machine.ctypes.data), -1)
@@ -500,8 +307,8 @@ class Run:
         if self.machine[Word.HOOKED]:
             for kind in (unicorn_const.UC_HOOK_MEM_READ, unicorn_const.UC_HOOK_MEM_WRITE):
                 add_native_hook(uc, kind, on_access.address, user)
-        uc.hook_add(unicorn_const.UC_HOOK_INTR, self._on_interrupt)
-        uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_invalid)
+        uc.hook_add(unicorn_const.UC_HOOK_INTR, self.traps.on_interrupt)
+        uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self.traps.on_invalid)
 
     # The loop
 
@@ -548,13 +355,13 @@ class Run:
             try:
                 uc.emu_start(self._pc | 1, RETURN_ADDRESS)
             except unicorn.UcError as error:
-                self.after_error(error)
-            if self.failure is not None:
-                raise self.failure
+                self.traps.after_error(error)
+            if self.traps.failure is not None:
+                raise self.traps.failure
             self.watch.count_marks()
             if self.ended is None:
                 self._after_stop(int(machine[Word.REASON]))
-                self._look_at_host()
+                self.look_at_host()
 
     def _attend(self) -> None:
         """Events that are due, a reset, and the exception that goes first."""
@@ -569,7 +376,7 @@ class Run:
 
     def _enter(self, number: int) -> None:
         interrupted = self._pc
-        self.event_register = True
+        self.sleeping.event_register = True
         try:
             self._pc = self.exceptions.enter(number, self._pc)
         except LockupError:
@@ -580,13 +387,13 @@ class Run:
         if self.memory.at(self._pc) is None or not self._pc:
             if self._missing_vector(number, interrupted):
                 return
-            name = self._exception_name(number)
+            name = self.exception_name(number)
             self.fault = self.faults.unhandled(
                 name, number, interrupted, self.call_path(interrupted)
             )
             self.ended = "fault"
         elif self.exceptions.model.priority[number] >= 0 and number != Exc.SYSTICK:
-            self._last_sign_cycles = self.clock.cycles()
+            self.sleeping.sign()
 
     def _missing_vector(self, number: int, interrupted: int) -> bool:
         """A vector that cannot be read is a HardFault, if that has a handler [B1.5.14]."""
@@ -594,9 +401,9 @@ class Run:
             return False
         path = self.call_path(interrupted)
         fault = self.faults.no_vector(
-            self._exception_name(number), self.exceptions.control.vtor, interrupted, path
+            self.exception_name(number), self.exceptions.control.vtor, interrupted, path
         )
-        self.raised = Raised(fault, Exc.HARD_FAULT, Hfsr.VECTTBL, interrupted)
+        self.traps.raised = Raised(fault, Exc.HARD_FAULT, Hfsr.VECTTBL, interrupted)
         self._deliver()
         return True
 
@@ -628,46 +435,46 @@ class Run:
                 self.fault = self.faults.stack_overflow(pc, limit, self.call_path(pc))
                 self.ended = "fault"
             case 0 if pc & ~1 == RETURN_ADDRESS:
-                self._end_by_return()
+                self.end_by_return()
             case 0:
-                self._wait(pc)
+                self.sleeping.wait(pc)
             case _:
                 self.watch.block_fault(reason, pc)
-        if self.raised is not None:
+        if self.traps.raised is not None:
             self._deliver()
 
     def _take_requests(self) -> bool:
         """What the callbacks left to do; True when it was all there was."""
-        if self._first_fetch is not None:
-            self.memory.allow_execution(self.uc, self._first_fetch)
-            self._pc, self._first_fetch = self._first_fetch, None
+        if self.traps.first_fetch is not None:
+            self.memory.allow_execution(self.uc, self.traps.first_fetch)
+            self._pc, self.traps.first_fetch = self.traps.first_fetch, None
             return True
-        if self._opened is not None:
-            address, self._opened = self._opened, None
+        if self.traps.opened is not None:
+            address, self.traps.opened = self.traps.opened, None
             self.map.open_page(address)
             self._pc = self.watch.finish_block(self.core.get(15))
             self.map.close_page(address)
-            if self.raised is not None:
+            if self.traps.raised is not None:
                 self._deliver()
             return True
-        if self._flash_store is not None:
-            (address, size), self._flash_store = self._flash_store, None
+        if self.traps.flash_store is not None:
+            (address, size), self.traps.flash_store = self.traps.flash_store, None
             self._pc = self.flash_stores.carry_out(address, size, self.core.get(15))
-            if self.raised is not None:
+            if self.traps.raised is not None:
                 self._deliver()
             return True
-        if self.raised is not None:
+        if self.traps.raised is not None:
             self._deliver()
             return True
-        if self._exc_return is not None:
+        if self.traps.exc_return is not None:
             self._return_from_exception()
             return True
         return False
 
     def _deliver(self) -> None:
-        raised, self.raised = self.raised, None
+        raised, self.traps.raised = self.traps.raised, None
         assert raised is not None
-        if self._is_ignored(raised):
+        if self.traps.is_ignored(raised):
             self.exceptions.control.cfsr |= raised.status
             self._pc = self.watch.skip(raised.resumes_at)
             return
@@ -679,20 +486,11 @@ class Run:
             self.fault, self.ended = taken, "fault"
         else:
             self._pc = taken
-            self._last_sign_cycles = self.clock.cycles()
-
-    def _is_ignored(self, raised: Raised) -> bool:
-        """CCR.BFHFNMIGN: data bus errors of a handler that probes [ARMv7-M B3.2.8]."""
-        data = raised.exception == Exc.BUS_FAULT and not raised.status & Cfsr.IBUSERR
-        if not data or not self.system.ignores_bus_faults:
-            return False
-        special = self.core.special()
-        masks = special.primask, special.basepri, special.faultmask
-        return self.exceptions.model.execution_priority(*masks) <= -1
+            self.sleeping.sign()
 
     def _return_from_exception(self) -> None:
-        exc_return, self._exc_return = self._exc_return or 0, None
-        self.event_register = True
+        exc_return, self.traps.exc_return = self.traps.exc_return or 0, None
+        self.sleeping.event_register = True
         self.exceptions.allow_nested_thread_return = bool(self.system.ccr & CCR_NONBASETHRDENA)
         try:
             pc = self.exceptions.leave(exc_return)
@@ -704,7 +502,7 @@ class Run:
         if pc is None:
             at = exc_return & ~1
             fault = self.faults.exception(8, at, self.call_path(at))
-            self.raise_usage(fault, Cfsr.INVPC, at)
+            self.traps.raise_usage(fault, Cfsr.INVPC, at)
             self._deliver()
             return
         self._pc = pc
@@ -713,7 +511,7 @@ class Run:
             and self.exceptions.control.sleeps_on_exit
             and not self.exceptions.running
         ):
-            self._sleep(pc)
+            self.sleeping.sleep(pc)
 
     def _stack_changed(self) -> None:
         self.machine[Word.SKIP_STACKS] = 1
@@ -727,74 +525,6 @@ class Run:
                 # The firmware moved its main stack: what was known of the old one is no limit.
                 machine[Word.STACK_LIMIT] = 0
                 self.exceptions.use_process_stack()
-
-    # Waiting
-
-    def _wait(self, pc: int) -> None:
-        """After WFI or WFE, which end the emulator's run."""
-        wfe = self.watch.ended_with(pc, "wfe")
-        if wfe and self.event_register:
-            self.event_register = False
-            return
-        if self.watch.ended_with(pc, "yield"):
-            return
-        self._sleep(pc - 2, wfe=wfe)
-
-    def idle(self, pc: int) -> None:
-        """At `b .`: only an interrupt ends it."""
-        fault = self.delivery.endless()
-        running = self.exceptions.running
-        if fault is None and running and self.watch.is_first_of_handler(pc):
-            name = self._exception_name(running)
-            fault = self.faults.unhandled(name, running, pc, self.call_path(pc))
-        if fault is not None:
-            self.fault, self.ended = fault, "fault"
-            return
-        self._sleep(pc, loop=True)
-
-    def _is_awake(self, *, wfe: bool, loop: bool) -> bool:
-        model, special = self.exceptions.model, self.core.special()
-        if not model.pending:
-            return False
-        if model.to_take(special.primask, special.basepri, special.faultmask) != NO_EXCEPTION:
-            return True
-        if wfe:
-            return self.exceptions.control.pending_wakes_wfe
-        return not loop and model.wakes(special.basepri)
-
-    def _sleep(self, pc: int, *, wfe: bool = False, loop: bool = False) -> None:
-        """Let modelled time pass until something wakes the core; in no host time."""
-        machine, schedule = self.machine, self.space.schedule
-        limit = self._idle_limit_cycles()
-        while not self._is_awake(wfe=wfe, loop=loop):
-            due = schedule.next_cycles()
-            now = int(machine[Word.CYCLES])
-            if due is None:
-                self.ended = "halted"
-                return
-            if limit is not None and due - self._last_sign_cycles > limit:
-                self.notes.append(
-                    f"Stopped after {_IDLE_LIMIT_S:g} s of modelled time in which the firmware "
-                    "only slept; --max-time waits longer."
-                )
-                self.ended = "halted"
-                return
-            until = min(max(due * TICKS, now), self.max_ticks)
-            machine[Word.CYCLES] = until
-            if machine[Word.MODE]:
-                self.sleep_ticks[pc] = self.sleep_ticks.get(pc, 0) + until - now
-            if until >= self.max_ticks:
-                self.ended = "max_cycles"
-                return
-            schedule.run_due(self.clock.cycles())
-            self._look_at_host()
-            if self.ended is not None or self.host.reset_wanted is not None:
-                return
-
-    def _idle_limit_cycles(self) -> int | None:
-        if self.options.serial_script is not None or self.options.max_time_s is not None:
-            return None
-        return int(_IDLE_LIMIT_S * self.space.time.clock_hz)
 
     def _reset(self, reason: str) -> None:
         """The chip resets; memory keeps what it holds."""
@@ -824,10 +554,10 @@ class Run:
         self.core.reset(start.stack_top)
         self.machine[Word.PREVIOUS] = -1
         self.machine[Word.SHADOW_DEPTH] = 0
-        self.monitor.rearm()
+        self._rearm_timers()
         self._pc = start.pc
 
-    def _look_at_host(self) -> None:
+    def look_at_host(self) -> None:
         """Time of this machine, and progress."""
         options, machine = self.options, self.machine
         now = time.perf_counter()
@@ -836,23 +566,6 @@ class Run:
         if options.on_progress is not None and now - self._shown > 0.2:
             self._shown = now
             options.on_progress(int(machine[Word.CYCLES]) // TICKS, int(machine[Word.INSTRUCTIONS]))
-
-    def after_error(self, error: unicorn.UcError) -> None:
-        """What the emulator reports without a callback of its own."""
-        if (
-            self._first_fetch is not None or self._opened is not None
-            or self._flash_store is not None or self.raised is not None
-            or self.ended is not None or self.failure is not None
-        ):  # fmt: skip
-            return
-        pc = self.core.get(15)
-        if error.errno == unicorn_const.UC_ERR_FETCH_UNMAPPED and pc & ~1 == RETURN_ADDRESS:
-            return
-        if self.watch.ended_with(pc, "wfe") or self.watch.ended_with(pc, "yield"):
-            return
-        fault = self.faults.from_error(error.errno, pc, self.call_path(pc))
-        status = Cfsr.UNDEFINSTR if self.is_thumb() else Cfsr.INVSTATE
-        self.raise_usage(fault, status, pc)
 
 
 __all__ = ["Run", "UnicornMachine"]

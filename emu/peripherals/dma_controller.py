@@ -217,7 +217,7 @@ class DmaController(Peripheral):
         if transfer is None or transfer.on_request or not channel.remaining_count:
             return FOREVER
         self.settle(channel)
-        if not channel.remaining_count:
+        if channel.transfer is None:  # it was the last, or it failed
             return FOREVER
         clocks = self.around.clocks
         done = transfer.items_count - channel.remaining_count + 1 - channel.moved_before_count

@@ -1,7 +1,7 @@
 """Exceptions of Armv7-M: numbers, names, and which one goes first.
 
-[ARMv7-M B1.5] has the rules, B3.2 and B3.4
-the registers that `emu.system.nvic` and `emu.system.system_control` put in front of them.
+[ARMv7-M B1.5] has the rules, B3.2 and B3.4 the registers that `emu.system.nvic` and
+`emu.system.system_control` put in front of them.
 """
 
 from __future__ import annotations
