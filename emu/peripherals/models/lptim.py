@@ -112,6 +112,7 @@ class LowPowerTimer(TickingPeripheral):
         self.settle()
         self.store(CFGR, value & 0x01FFFFFF)
         self.counter.prescaler = self.counter.next_prescaler = (1 << (value >> 9 & 7)) - 1
+        self.counter.prescaler_phase &= self.counter.prescaler
         if value & (CKSEL | COUNTMODE | TRIGEN):
             self.around.note(
                 f"{self.name.upper()} is set to count or to be triggered by a pin, and timers have "
