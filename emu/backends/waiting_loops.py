@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emu.backends.unicorn_machine import Run
 
 _READS_BEFORE_LOOKING = 12  # equal ones in a row
+_MOST_POLLED_REGISTERS = 8  # HAL's loops read two to four
 _MOST_COMPARED_BYTES = 1 << 21
 _LONGEST_TURN_BLOCKS = 400
 
@@ -45,6 +46,7 @@ class WaitingLoops:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._last: tuple[int, int] = (-1, -1)  # address, value
+        self._values: dict[int, int] = {}  # what the registers read lately gave, by address
         self._equal = 0
         self._wait = _READS_BEFORE_LOOKING
         self._wrote = False
@@ -61,14 +63,18 @@ class WaitingLoops:
         """A register was read."""
         if self._at is not None:
             self._read[address] = value
-        if (address, value) == self._last:
+        self._last = address, value
+        if self._values.get(address) == value:
             self._equal += 1
             if self._equal >= self._wait and self._at is None:
                 self._equal = 0
                 self._run.look_soon()
                 self._wanted = True
         else:
-            self._last, self._equal = (address, value), 0
+            if len(self._values) >= _MOST_POLLED_REGISTERS:
+                self._values.clear()
+            self._values[address] = value
+            self._equal = 0
             self._wait = _READS_BEFORE_LOOKING
 
     _wanted = False
@@ -77,6 +83,7 @@ class WaitingLoops:
         """A register was written: the turn is no waiting."""
         self._wrote = True
         self._last, self._equal = (-1, -1), 0
+        self._values.clear()
 
     # Turns
 
