@@ -172,12 +172,12 @@ class PeripheralSpace:
         self._listeners.setdefault(name, []).append(listener)
 
     def bus_read(self, address: int, size_bytes: int) -> int:
-        if PERIPHERALS_START <= address < PERIPHERALS_END and self.peripheral_at(address):
+        if address >= PERIPHERALS_START and self.peripheral_at(address):
             return self.read(address, size_bytes)
         return int.from_bytes(self._read_memory(address, size_bytes), "little")
 
     def bus_write(self, address: int, value: int, size_bytes: int) -> None:
-        if PERIPHERALS_START <= address < PERIPHERALS_END and self.peripheral_at(address):
+        if address >= PERIPHERALS_START and self.peripheral_at(address):
             self.write(address, value, size_bytes)
         else:
             self._write_memory(address, value.to_bytes(size_bytes, "little"))

@@ -39,11 +39,15 @@ class QuadSpi(Peripheral):
     )
     STEADY = ("SR", "FCR")  # done when it is asked for
     _remaining_bytes: int  # of the data phase of an indirect transfer
+    _waits_for_data: bool  # a write that begins with its first byte
     _polls_on: bool  # automatic polling that does not stop at its match
 
     def reset(self) -> None:
         super().reset()
-        self._remaining_bytes, self._polls_on = 0, False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._remaining_bytes, self._waits_for_data, self._polls_on = 0, False, False
 
     @property
     def _mode(self) -> int:
@@ -60,7 +64,7 @@ class QuadSpi(Peripheral):
     def _begin(self) -> None:
         """The last register that the command needs was written."""
         mode, has_data = self._mode, self.get(CCR) >> 24 & 3 != NO_PHASE
-        self._remaining_bytes, self._polls_on = 0, False
+        self._forget()
         if mode == AUTO_POLLING:
             self.store(SR, self.get(SR) | SMF)
             # The match comes of what the flash answers: the value that is waited for.
@@ -69,6 +73,7 @@ class QuadSpi(Peripheral):
         elif mode in (INDIRECT_WRITE, INDIRECT_READ):
             if has_data:
                 self._remaining_bytes = (self.get(DLR) + 1) & 0xFFFFFFFF
+                self._waits_for_data = mode == INDIRECT_WRITE
             self._complete_when_done()
         self._update()
 
@@ -79,6 +84,7 @@ class QuadSpi(Peripheral):
             self.store(SR, self.get(SR) | TCF)
 
     def _move(self, size_bytes: int) -> None:
+        self._waits_for_data = False
         self._remaining_bytes = max(self._remaining_bytes - size_bytes, 0)
         self._complete_when_done()
         # A DMA takes an item an edge.
@@ -108,20 +114,16 @@ class QuadSpi(Peripheral):
     def write_CR(self, value: int) -> None:
         self.store(CR, value & ~ABORT)
         if value & ABORT:
-            self._remaining_bytes, self._polls_on = 0, False
+            self._forget()
             self.store(SR, self.get(SR) | TCF)
         self._update()
 
     def write_CCR(self, value: int) -> None:
         self.store(CCR, value & 0xDFFFFFFF)
-        has_address, has_data = value >> 10 & 3 != NO_PHASE, value >> 24 & 3 != NO_PHASE
-        if has_address and self._mode != MEMORY_MAPPED:
-            self._remaining_bytes, self._polls_on = 0, False  # begins with AR
-        elif has_data and self._mode == INDIRECT_WRITE:
-            self._remaining_bytes = (self.get(DLR) + 1) & 0xFFFFFFFF  # begins with DR
-            self._update()
-        else:
+        if value >> 10 & 3 == NO_PHASE or self._mode == MEMORY_MAPPED:
             self._begin()
+        elif not (self._waits_for_data and self._mode == INDIRECT_WRITE):
+            self._forget()  # begins with AR; ST's driver sets the mode anew after that
 
     def write_AR(self, value: int) -> None:
         self.store(AR, value)
@@ -134,7 +136,7 @@ class QuadSpi(Peripheral):
             return status
         threshold_bytes = (self.get(CR) >> 8 & 0x1F) + 1
         if self._remaining_bytes:
-            status |= BUSY
+            status |= 0 if self._waits_for_data else BUSY
             if self._mode == INDIRECT_READ:
                 level_bytes = min(self._remaining_bytes, FIFO_BYTES)
                 status |= level_bytes << 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from emu.board import MappedPeripheral
 from emu.peripherals.peripheral import BusError
 from tests.emu.peripherals.bench import Bench
 
@@ -47,3 +48,10 @@ def test_behind_the_last_memory_nothing_answers(made: Bench) -> None:
     assert missed.value.address == end
     with pytest.raises(BusError):
         made.space.bus_copy(made.RAM, 0x10, 4)
+
+
+@pytest.mark.parametrize("address", [0x40020000, 0xA0001000], ids=["ahb", "fmc_and_quadspi"])
+def test_a_bus_master_reaches_registers_wherever_they_are(address: int) -> None:
+    made = Bench("f746", [MappedPeripheral("it", "register_file", address, 0x400)])
+    made.space.bus_write(address + 0x20, 0xAB, 1)
+    assert made.space.bus_read(address + 0x20, 4) == 0xAB

@@ -59,6 +59,20 @@ def test_a_write_completes_with_its_last_byte(made: Bench) -> None:
     assert made.read("quadspi", SR) == TCF
 
 
+def test_a_write_survives_that_its_mode_is_set_again(made: Bench) -> None:
+    """ST's driver gives the command first and says that it writes when the data is at hand."""
+    command = INSTRUCTION | ADDRESS | DATA | 0x02
+    made.write("quadspi", DLR, 1)
+    made.write("quadspi", CCR, command)
+    made.write("quadspi", AR, 0x1000)
+    made.write("quadspi", CCR, command)
+    assert made.read("quadspi", SR) == FTF
+    made.write("quadspi", DR, 1, 1)
+    assert made.read("quadspi", SR) == FTF | BUSY
+    made.write("quadspi", DR, 2, 1)
+    assert made.read("quadspi", SR) == TCF
+
+
 def test_polling_finds_what_it_waits_for(made: Bench) -> None:
     made.write("quadspi", CR, 1 << 22 | 1 << 19 | 1)  # APMS, SMIE
     made.write("quadspi", PSMAR, 2)
