@@ -35,6 +35,8 @@ class _Turn:
     special: tuple[int, ...]
     memory: list[bytes]
     counts: npt.NDArray[np.int64]
+    row_stalls: npt.NDArray[np.int64]
+    cold: npt.NDArray[np.int64]
     ticks: int
     instructions: int
     words: tuple[int, ...]
@@ -160,6 +162,12 @@ class WaitingLoops:
         count = len(before.counts)
         data = run.store.transitions.data
         data[:count, Tra.COUNT] += turns * (now.counts[:count] - before.counts)
+        for table, was, present in (
+            (run.store.row_stalls.data, before.row_stalls, now.row_stalls),
+            (run.store.cold.data, before.cold, now.cold),
+        ):
+            # A cold block's first columns say where it is: they differ by nothing.
+            table[: len(was)] += turns * (present[: len(was)] - was)
         return False
 
     def _quiet_until(self, read: dict[int, int]) -> int | None:
@@ -191,6 +199,8 @@ class WaitingLoops:
                 if item.region.kind == "ram" and item.region.size_bytes <= _MOST_COMPARED_BYTES
             ],
             counts=run.store.transitions.data[:count, Tra.COUNT].copy(),
+            row_stalls=run.store.row_stalls.data[: run.store.rows.count].copy(),
+            cold=run.store.cold.data[: run.store.blocks.count].copy(),
             ticks=int(machine[Word.CYCLES]),
             instructions=int(machine[Word.INSTRUCTIONS]),
             words=tuple(
