@@ -6,6 +6,7 @@ stored at entry; with lazy stacking its cycles are charged only when the handler
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -155,13 +156,12 @@ class ExceptionUnit:
         xpsr |= XPSR_THUMB if thumb else 0
         words = [*registers[0:4], registers[12], registers[LR], resumes_at, xpsr]
         ticks = int(self._params[Param.EXCEPTION_ENTRY]) * TICKS
-        data = np.array(words, "<u4").tobytes()
+        data = struct.pack("<8I", *words)
         self._store_floats(special.control)
         floats = b""
         if with_fp:
             values = core.floats()
-            floats = np.array(values[:8], "<u8").tobytes()
-            floats += np.array([values[8], 0], "<u4").tobytes()
+            floats = struct.pack("<8QII", *values, 0)
             control.fpcar = frame + _BASIC_BYTES
             control.note_frame(thread=not nested, lazily=control.stacks_lazily)
             if not control.stacks_lazily:
@@ -350,7 +350,7 @@ class ExceptionUnit:
         data = self._memory.read(frame, size)
         if len(data) < size:
             return self._failed_return(state, Exc.BUS_FAULT, Cfsr.UNSTKERR, exc_return)
-        words = np.frombuffer(data, "<u4").tolist()
+        words = struct.unpack_from("<8I", data)
         xpsr = words[7]
         back_to = self.model.active[-1] if exc_return & 0xF == 1 else 0
         if bool(xpsr & 0x1FF) != bool(back_to):
@@ -360,8 +360,7 @@ class ExceptionUnit:
         if state.floats and frame == state.frame:
             state.floats = b""  # never stored, and still in the registers
         elif with_fp:
-            floats = np.frombuffer(data[32:96], "<u8").tolist()
-            core.set_floats([*floats, words[24]])
+            core.set_floats(list(struct.unpack_from("<8QI", data, _BASIC_BYTES)))
         self.control.lazy_pending = False
         after = (frame + size) | (4 if xpsr & 1 << 9 else 0)
         new_control = (control & 1) | (CONTROL_FPCA if with_fp else 0)

@@ -54,6 +54,7 @@ class GuestMemory:
                 by_name[region.name] = self._allocate(region)
             else:
                 by_name[region.name] = by_name[region.alias_of]
+        self._by_page: dict[int, Stretch] = {}
         self._executed: set[int] = set()  # pages of RAM that code ran from
         self.stretches = tuple(Stretch(region, by_name[region.name]) for region in regions)
 
@@ -193,8 +194,13 @@ class GuestMemory:
 
     def at(self, address: int) -> Stretch | None:
         """The stretch that holds an address."""
+        page = address // _PAGE_BYTES
+        found = self._by_page.get(page)
+        if found is not None and found.region.start <= address < found.region.end:
+            return found
         for stretch in self.stretches:
             if stretch.region.start <= address < stretch.region.end:
+                self._by_page[page] = stretch
                 return stretch
         return None
 
