@@ -157,6 +157,8 @@ def test_what_if_changes_a_run_without_a_file(source: Path, report: Report) -> N
     moved = emu.run(source, place={"weights": "dtcm"})
     dtcm = next(region for region in moved.memory.regions if region.name == "dtcm")
     assert dtcm.static_bytes >= 2048
+    assert moved.static_sram_bytes is not None
+    assert report.static_sram_bytes is not None
     assert moved.static_sram_bytes >= report.static_sram_bytes + 2048
 
 

@@ -103,6 +103,7 @@ def test_functions_and_lines_are_where_the_source_says(report: Report) -> None:
 def test_peak_sram_is_static_plus_heap_plus_stack(report: Report) -> None:
     assert report.stack_peak_bytes is not None
     assert report.heap_peak_bytes is not None
+    assert report.static_sram_bytes is not None
     parts = report.static_sram_bytes + report.heap_peak_bytes + report.stack_peak_bytes
     assert report.peak_sram_bytes == parts
 
@@ -136,6 +137,7 @@ def test_symbols_are_in_the_memory_they_take(report: Report) -> None:
 
 
 def test_reserved_stack_and_heap_are_no_static_memory(report: Report) -> None:
+    assert report.static_sram_bytes is not None
     assert report.static_sram_bytes < 4096
     assert report.memory.heap_reserved_bytes is not None
     assert report.memory.heap_reserved_bytes >= 4096
@@ -164,6 +166,7 @@ def test_numbers_that_were_not_obtained_are_null(measured: Measure) -> None:
 def test_a_program_without_an_allocator_has_a_heap_of_nothing(measured: Measure) -> None:
     report = measured(heap=None)
     assert report.heap_peak_bytes == 0
+    assert report.static_sram_bytes is not None
     assert report.peak_sram_bytes == report.static_sram_bytes + (report.stack_peak_bytes or 0)
     assert report.memory.heap_allocations_count is None
 
