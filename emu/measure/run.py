@@ -158,7 +158,7 @@ def run(
         max_time_s=max_time_s,
         timeout_s=timeout_s,
         trace=trace is not None,
-        clock=_whose_clock(clock, firmware, entry),
+        clock=clock,
         ranges=address_ranges(ranges or {}, firmware.image),
         serial_ranges=serial_ranges(uart_ranges or {}),
         serial_script=script,
@@ -272,13 +272,6 @@ def _script(given: Source | SerialScript | None) -> SerialScript | None:
     from emu.backends.read_serial_script import read_serial_script
 
     return read_serial_script(Path(given))
-
-
-def _whose_clock(clock: ClockSource, firmware: Firmware, entry: str | None) -> ClockSource:
-    """A program that was built elsewhere and starts at reset sets its clocks itself."""
-    if clock != "auto":
-        return clock
-    return "board" if firmware.compiler is not None or entry is not None else "firmware"
 
 
 def _until(text: str | None) -> str | None:
