@@ -2,7 +2,7 @@ r"""The section .ARM.attributes: for which core, floating point and instruction 
 
     'A'  { length:4  "aeabi\0"  { tag:uleb  length:4  { tag:uleb  value:uleb or text }* }* }*
 
-[AAELF build attributes]. Read here because a length of 0 or a second vendor makes pyelftools'
+[ABI-ADDENDA]. Read here because a length of 0 or a second vendor makes pyelftools'
 iterator run for ever.
 """
 
