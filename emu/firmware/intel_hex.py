@@ -2,8 +2,8 @@
 
     :LLAAAATT DD..DD CC    length, address, type, data, checksum (all bytes add up to 0 mod 256)
 
-[INTEL-HEX] types: 00 data, 01 end of file, 02 and 04 the upper part of later addresses, 03 and 05 where the
-program starts. Written here instead of taken from a library: errors must name their line, a file
+Types: 00 data, 01 end of file, 02 and 04 the upper part of later addresses, 03 and 05 where the
+program starts [INTEL-HEX]. Written here instead of taken from a library: errors must name their line, a file
 that ends early or goes on behind its end must not pass, and a hostile one must not take a hundred
 bytes of memory for each of its own.
 """
