@@ -3,9 +3,11 @@
     :LLAAAATT DD..DD CC    length, address, type, data, checksum (all bytes add up to 0 mod 256)
 
 Types: 00 data, 01 end of file, 02 and 04 the upper part of later addresses, 03 and 05 where the
-program starts [INTEL-HEX]. Written here instead of taken from a library: errors must name their line, a file
-that ends early or goes on behind its end must not pass, and a hostile one must not take a hundred
-bytes of memory for each of its own.
+program starts [INTEL-HEX].
+
+Written here instead of taken from a library: errors must name their line, a file that ends early
+or goes on behind its end must not pass, and a hostile one must not take a hundred bytes of memory
+for each of its own.
 """
 
 from __future__ import annotations
