@@ -1,7 +1,8 @@
 """What the analogue-to-digital converters of F7 and H7 have in common: a sequence in time.
 
 Settings: value, what every channel converts to at the full resolution (the middle), channel<n>
-for one channel, trigger<n>: the wire behind the external trigger EXTSEL=n ("tim2_trgo").
+for one channel, triggers: the timers behind values of EXTSEL, by their trigger output or, with .2,
+their second one ("11=tim2 8=tim8.2").
 """
 
 from __future__ import annotations
@@ -30,15 +31,19 @@ class SequencedConverter(Peripheral):
     _sequence: Sequence[Conversion] = ()
     _index = 0
     _event: Event | None = None
+    _triggers: set[int]
 
     def reset(self) -> None:
         super().reset()
         self.stop_sequence()
 
     def connect(self) -> None:
-        for key, wire in self.settings.items():
-            if key.startswith("trigger"):
-                self.around.on_signal(str(wire), partial(self._trigger, int(key[7:])))
+        self._triggers = set()
+        for text in str(self.settings.get("triggers", "")).split():
+            number, _, source = text.partition("=")
+            timer, _, second = source.partition(".")
+            self._triggers.add(int(number))
+            self.around.on_signal(f"{timer}_trgo{second}", partial(self._trigger, int(number)))
 
     @abstractmethod
     def converter_hz(self) -> int:
@@ -74,7 +79,7 @@ class SequencedConverter(Peripheral):
 
     def note_trigger(self, number: int) -> None:
         """The firmware waits for an external trigger: say so if nothing is behind it."""
-        if f"trigger{number}" not in self.settings:
+        if number not in self._triggers:
             self.around.note(
                 f"{self.name.upper()} waits for the external trigger {number}, which is connected "
                 "to nothing here: it never converts."

@@ -158,6 +158,12 @@ class AdcH7(SequencedConverter):
         self._update()
 
     def _inject(self) -> None:
+        if self.get(JSQR) >> 7 & 3:
+            self.around.note(
+                f"{self.name.upper()} waits for an external trigger of its injected channels, "
+                "which is not modelled: they never convert."
+            )
+            return
         for number in range((self.get(JSQR) & 3) + 1):
             channel = self.get(JSQR) >> (9 + 6 * number) & 31
             self.store(JDR1 + 4 * number, self.sample(channel, self._bits))

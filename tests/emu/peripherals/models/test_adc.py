@@ -48,9 +48,9 @@ def test_a_scan_asks_the_dma_for_each_channel() -> None:
 
 
 def test_a_timer_triggers_where_the_board_says_so() -> None:
-    made = bench("adc_f7", trigger6="tim2_trgo")
+    made = bench("adc_f7", triggers="1=tim8.2 2=tim2")
     made.write("adc1", adc_f7.CR1, adc_f7.EOCIE)
-    made.write("adc1", adc_f7.CR2, 1 | 1 << 28 | 6 << 24)
+    made.write("adc1", adc_f7.CR2, 1 | 1 << 28 | 2 << 24)
     assert made.notes == []
     made.space.set_signal("tim2_trgo", True)
     made.run(15 * OLD_CLOCK)
