@@ -10,7 +10,7 @@ import unicorn
 from unicorn import unicorn_const
 
 from emu.backends.code_store import StoredBlock
-from emu.backends.core_state import PC
+from emu.backends.core_state import PC, SP
 from emu.backends.firmware_faults import IDLE
 from emu.backends.hooks import on_divide
 from emu.backends.layout import Block, BlockFlag, Reason, Word
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Zero bytes are instructions (`movs r0, r0`), but nobody writes this many of them.
 _EMPTY_CODE_BYTES = 4096
 _WAITS = {"wfi", "wfe", "yield"}
+_STACK_LOADS = ("ldr sp,", "ldr.w sp,", "mov sp,", "msr msp,", "msr psp,")
 
 
 class BlockWatch:
@@ -38,6 +39,7 @@ class BlockWatch:
         self._floating: set[int] = set()  # blocks that use the FPU, met while it was off
         self._empty_bytes = 0  # of zero-filled code met in a row
         self._marked: tuple[int, tuple[int, ...]] | None = None  # block and rows just let through
+        self._stack_is_loaded = False  # by the block that was let through
         self._measured_at: dict[int, int] = {}
         for index, name in enumerate(run.options.measure):
             self._measured_at[run.entry_of(name)] = index
@@ -61,6 +63,9 @@ class BlockWatch:
             row[Block.FLAGS] |= (index + 1) << 24
         if self._is_watched(stored):
             row[Block.FLAGS] |= BlockFlag.EVENT
+        if any(instruction.text.startswith(_STACK_LOADS) for instruction in stored.instructions):
+            self._stack_is_loaded = True
+            run.look_soon_after()
         if self._divides_armed:
             self._arm_block(number)
         if not self._fpu_enabled and _first_floating(stored) >= 0:
@@ -113,6 +118,14 @@ class BlockWatch:
         # Let the block through once, if it is still watched at all.
         flags = int(store.blocks.data[store.number_at(pc), Block.FLAGS])
         machine[Word.SKIP_EVENT] = flags & BlockFlag.EVENT
+
+    def align_stack(self) -> None:
+        """SP has no low bits [DDI0403 B1.4]; the emulator keeps those of a start-up's `_estack`."""
+        if self._stack_is_loaded:
+            self._stack_is_loaded = False
+            stack = self._run.core.get(SP)
+            if stack & 3:
+                self._run.core.set(SP, stack & ~3)
 
     def count_marks(self) -> None:
         """After the stop that follows a marked block: tell when its marks issued."""

@@ -359,6 +359,7 @@ class Run:
             if self.traps.failure is not None:
                 raise self.traps.failure
             self.watch.count_marks()
+            self.watch.align_stack()
             if self.ended is None:
                 self._after_stop(int(machine[Word.REASON]))
                 self.look_at_host()
