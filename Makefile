@@ -16,7 +16,8 @@ types: ## mypy --strict
 	mypy
 
 bench: ## how fast the emulator is, as ratios to raw Unicorn in the same run
-	python ci/bench.py
+	python ci/bench/speed.py --json ci/bench/speed.json
+	python ci/bench/interrupts.py --json ci/bench/interrupts.json
 
 docs: ## the pages that tests write (docs/faults.md)
 	python -m pytest -q tests/e2e/test_faults.py --emu-update
