@@ -29,12 +29,15 @@ class Alignment(IntEnum):
     CENTRE_BOTH = 3
 
 
-@dataclass
+@dataclass(slots=True)
 class Happened:
     """What a stretch of ticks brought. `matches` has bit n for channel n+1."""
 
     updates: int = 0
     matches: int = 0
+
+
+NOTHING = Happened()  # never written to
 
 
 @dataclass
@@ -169,6 +172,19 @@ class Counter:
 
     def advance(self, ticks: int) -> Happened:
         """Count that many input ticks; a one-pulse stop swallows the rest."""
+        if not self.alignment and not self.falling and self.running:
+            # Most looks at a timer: it counts up, and has not come to its end since the last one.
+            counts, phase = divmod(self.prescaler_phase + ticks, self.prescaler + 1)
+            begin, end = self.count, self.count + counts
+            if end <= self.reload and self.reload:
+                self.count, self.prescaler_phase = end, phase
+                for compare in self.compares:
+                    if begin < compare <= end:
+                        break
+                else:
+                    return NOTHING
+                hits = (1 << n for n, compare in enumerate(self.compares) if begin < compare <= end)
+                return Happened(0, sum(hits))
         happened = Happened()
         while ticks > 0 and self.running and self.reload:
             self._turn_at_ends()
@@ -227,17 +243,15 @@ class Counter:
         """Input ticks until the count turns or starts anew; None when it stands."""
         if not self.running or not self.reload:
             return None
-        ahead = self._copy()
-        ahead._turn_at_ends()
-        return ahead._counts_to_roll()[0] * (self.prescaler + 1) - self.prescaler_phase
+        self._turn_at_ends()
+        return self._counts_to_roll()[0] * (self.prescaler + 1) - self.prescaler_phase
 
     def ticks_to_update(self) -> int | None:
         """Input ticks until the next update; None when there is none to come."""
         if not self.running or not self.reload or self.updates_disabled:
             return None
-        ahead = self._copy()
-        ahead._turn_at_ends()
-        counts, is_roll = ahead._counts_to_roll()
+        self._turn_at_ends()
+        counts, is_roll = self._counts_to_roll()
         if not is_roll:  # to the end of the range first, then a whole ramp from 0
             counts += self.reload + (0 if self.alignment else 1)
         ramp_counts = self.reload + (0 if self.alignment else 1)
@@ -251,6 +265,9 @@ class Counter:
         """
         if not self.running or not self.reload:
             return None
+        compare = self.compares[channel]
+        if not self.alignment and not self.falling and self.count < compare <= self.reload:
+            return (compare - self.count) * (self.prescaler + 1) - self.prescaler_phase
         ahead, passed, bit = self._copy(), 0, 1 << channel
         ramps_left = RAMPS_ROUND
         while ramps_left and ahead.running and ahead.reload:

@@ -79,7 +79,7 @@ class TimerCaptures(TimerOutputs):
 
     def take_captures(self) -> None:
         """All that are due: one by one where a DMA takes them, else the last of each channel."""
-        if not any(capture.is_on for capture in self._captures.values()):
+        if not self._captures or not any(item.is_on for item in self._captures.values()):
             return
         now_tick = self.ticks()
         tick_began = self._clock.cycles_at(now_tick)

@@ -76,3 +76,9 @@ class TimerOutputs(TickingPeripheral):
             elif hit and output:  # active, inactive, toggle
                 was = self._references[channel]
                 self._references[channel] = not was if output == 3 else output == 1
+
+    def show_references(self) -> None:
+        """A register that shapes OCxREF was written."""
+        if max(self.trigger_modes(self.get(reg.CR2))) >= reg.TRGO_REFERENCE:
+            self.follow_references()
+            self.drive_triggers()

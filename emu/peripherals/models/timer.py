@@ -29,6 +29,7 @@ class Timer(TimerCaptures):
 
     _tick: int  # of the clock, up to which the counter is settled
     _external: bool  # counts edges of a trigger instead of the clock
+    _is_gated: bool  # counts while a trigger is high
     _burst_index: int
 
     def registers(self) -> Iterable[Register]:
@@ -76,7 +77,7 @@ class Timer(TimerCaptures):
     def reset(self) -> None:
         super().reset()
         self.counter = Counter(maximum=self.maximum, reload=self.maximum, next_reload=self.maximum)
-        self._tick, self._external, self._burst_index = 0, False, 0
+        self._tick, self._external, self._is_gated, self._burst_index = 0, False, False, 0
 
     def connect(self) -> None:
         super().connect()
@@ -91,7 +92,9 @@ class Timer(TimerCaptures):
 
     @property
     def _counts_clock(self) -> bool:
-        return self.counter.running and not self._external and not self._gate_closed()
+        if not self.counter.running or self._external:
+            return False
+        return not self._is_gated or not self._gate_closed()
 
     def settle(self) -> None:
         self.take_captures()
@@ -210,8 +213,6 @@ class Timer(TimerCaptures):
         return smcr & 7 | (smcr >> 16 & 1) << 3
 
     def _gate_closed(self) -> bool:
-        if self._slave_mode() != reg.SLAVE_GATED:
-            return False
         wire = self._selected_trigger()
         return wire is None or not self.around.signal(wire)
 
@@ -300,6 +301,7 @@ class Timer(TimerCaptures):
         self.settle()
         self.store(reg.SMCR, value)
         mode = self._slave_mode()
+        self._is_gated = mode == reg.SLAVE_GATED
         self._external = mode == reg.SLAVE_CLOCK or bool(value & 1 << 14)
         if mode in (1, 2, 3) or value & 1 << 14:
             self.around.note(
@@ -445,8 +447,7 @@ class Timer(TimerCaptures):
         if at_once or not self._is_preloaded(channel):
             self.counter.compares[channel] = value
         self.reschedule()
-        self.follow_references()
-        self.drive_triggers()
+        self.show_references()
 
     def write_CCR1(self, value: int) -> None:
         self._set_compare(0, value)
@@ -474,8 +475,7 @@ class Timer(TimerCaptures):
             if not self._is_preloaded(channel):
                 self.counter.compares[channel] = self.counter.next_compares[channel]
         self.reschedule()
-        self.follow_references()
-        self.drive_triggers()
+        self.show_references()
 
     def write_CCMR1(self, value: int) -> None:
         self._write_mode(reg.CCMR1, value)
