@@ -44,7 +44,9 @@ def test_interrupts_are_counted(board: str) -> None:
     systick = {row.number: row for row in checked("systick", board).interrupts}[15]
     # 12 in the period test and the one pended by hand, the rest are milliseconds.
     assert systick.taken_count >= 12 + 1 + 5
-    assert systick.latency_max_cycles < 1000
+    assert systick.total_cycles > 0
+    # One of them was pended while PRIMASK held it back, for as long as a line takes to print.
+    assert 100 < systick.latency_max_cycles < 20_000
 
 
 @pytest.mark.parametrize("board", BOARDS)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from emu.peripherals.calendar import (
     BY_WEEKDAY,
+    DAY_SECONDS,
     MASK_DATE,
     MASK_HOURS,
     MASK_MINUTES,
@@ -85,3 +86,11 @@ def test_a_date_that_no_month_has_never_comes() -> None:
 def test_the_century_goes_round() -> None:
     last = Moment.of(0x235959, 0x99_1231)
     assert last.later(1).date_register() & 0xFF1FFF == 0x00_0101
+
+
+def test_day_0_is_shown_and_compared_until_midnight() -> None:
+    # HAL's time base on an RTC alarm writes DR 0 and an alarm on day 0, 00:00:01.
+    moment = Moment.of(0, 0)
+    assert moment.date_register() == 0
+    assert moment.seconds_to(0x01) == 1
+    assert moment.later(DAY_SECONDS).date_register() & ~(7 << 13) == 0x0101
