@@ -45,7 +45,7 @@ def find_start(image: Image, board: Board, memory: GuestMemory, entry: str | Non
         table = _table_if_any(image, board, memory)
         return Start(symbol.address, RETURN_ADDRESS | 1, top, limit, table)
     found = find_vector_table(image, board, memory.read)
-    # The core keeps no low bits of SP [DDI0403 B1.4]; some vendors' tables end in ...FFFF.
+    # The core keeps no low bits of SP [ARMv7-M B1.4]; some vendors' tables end in ...FFFF.
     top = found.stack_top & ~3
     limit = _stack_limit(image, memory, top)
     return Start(found.reset, 0xFFFFFFFF, top, limit, found.address)

@@ -148,7 +148,9 @@ class Dma(DmaController):
             value = old & ~WRITABLE_WHILE_ON | value & WRITABLE_WHILE_ON
         self._store_cr(channel, value)
         if value & ~old & EN:
-            self.begin(channel, self._transfer(channel), 1 if value & DBM and value & CT else 0)
+            transfer = self._transfer(channel)
+            second = value & DBM and value & CT and len(transfer.memories) > 1
+            self.begin(channel, transfer, 1 if second else 0)
         elif old & ~value & EN:
             self.end(channel)
             # [RM0385, RM0433 DMA stream suspension]: TCIF tells that the stream is off.
