@@ -105,7 +105,9 @@ class BlockWatch:
         if stored.code == IDLE:
             run.sleeping.idle(pc)
             return
-        if run.waiting.watches(pc) and run.waiting.lap():
+        if not run.waiting.watches(pc):
+            run.waiting.disturb()
+        elif run.waiting.passes(pc):
             return
         if any(instruction.text == "sev" for instruction in stored.instructions):
             run.sleeping.event_register = True
@@ -120,7 +122,7 @@ class BlockWatch:
         machine[Word.SKIP_EVENT] = flags & BlockFlag.EVENT
 
     def align_stack(self) -> None:
-        """SP has no low bits [DDI0403 B1.4]; the emulator keeps those of a start-up's `_estack`."""
+        """SP has no low bits [ARMv7-M B1.4]; the emulator keeps those of a start-up's `_estack`."""
         if self._stack_is_loaded:
             self._stack_is_loaded = False
             stack = self._run.core.get(SP)

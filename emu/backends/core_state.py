@@ -20,6 +20,7 @@ CONTROL_UNPRIVILEGED, CONTROL_PSP, CONTROL_FPCA = 1, 2, 4
 XPSR_THUMB = 1 << 24
 XPSR_IT = 0x0600FC00
 XPSR_FLAGS = 0xF80F0000
+_ALL_FP_IDS = (*(arm_const.UC_ARM_REG_D0 + n for n in range(16)), arm_const.UC_ARM_REG_FPSCR)
 _FP_IDS = (*(arm_const.UC_ARM_REG_D0 + n for n in range(8)), arm_const.UC_ARM_REG_FPSCR)
 
 
@@ -104,6 +105,7 @@ class CoreState:
         self._status = _Batch(uc, (a.UC_ARM_REG_XPSR, a.UC_ARM_REG_XPSR_NZCVQG))
         self._faultmask = _Batch(uc, (a.UC_ARM_REG_FAULTMASK,))
         self._floats = _Batch(uc, _FP_IDS)
+        self._all_floats = _Batch(uc, _ALL_FP_IDS)
 
     def uses_fpu(self) -> bool:
         """CONTROL.FPCA: a floating-point instruction ran since this context began."""
@@ -164,6 +166,10 @@ class CoreState:
     def floats(self) -> list[int]:
         """d0 to d7 and FPSCR."""
         return list(self._floats.read())
+
+    def all_floats(self) -> list[int]:
+        """d0 to d15 and FPSCR."""
+        return list(self._all_floats.read())
 
     def set_floats(self, values: list[int]) -> None:
         self._floats.write(*values)

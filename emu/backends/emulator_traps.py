@@ -87,6 +87,7 @@ class EmulatorTraps:
         if int.from_bytes(self._run.memory.read(pc, 2), "little") == 0xBEAB:
             operation, parameter = self._run.core.get(0), self._run.core.get(1)
             self._run.sleeping.sign()
+            self._run.waiting.disturb()
             result = self._run.semihosting.call(operation, parameter)
             if self._run.semihosting.exit_code is not None:
                 self._run.end("exited")

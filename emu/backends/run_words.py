@@ -31,6 +31,8 @@ class RunArrays:
     itags: npt.NDArray[np.int32]
     dtags: npt.NDArray[np.int32]
     dirty: npt.NDArray[np.uint8]
+    btac: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int64]
     shadow: npt.NDArray[np.int64]
     deepest: npt.NDArray[np.int64]
     measured: npt.NDArray[np.int64]
@@ -86,9 +88,7 @@ def set_up_words(
     dtags = array(Word.DTAGS, dcache.sets * dcache.ways, np.int32)
     array(Word.DSTAMPS, len(dtags), np.int64)
     array(Word.ART, int(machine[Word.ART_LINES]), np.int64)
-    array(Word.BTAC, entries * 2, np.int64)
     array(Word.FRAMES, _FRAME_DEPTH * int(Frm.COLUMNS), np.int64)
-    array(Word.VALUES, _MAX_VALUES, np.int64)
     array(Word.SCRATCH, S_COLUMNS + D_COLUMNS, np.int32)
     return RunArrays(
         attributes=array(Word.ATTRIBUTES, 1 << 20, np.uint8),
@@ -96,6 +96,8 @@ def set_up_words(
         itags=itags,
         dtags=dtags,
         dirty=array(Word.DDIRTY, len(dtags), np.uint8),
+        btac=array(Word.BTAC, entries * 2, np.int64),
+        values=array(Word.VALUES, _MAX_VALUES, np.int64),
         shadow=array(Word.SHADOW, SHADOW_DEPTH * 3, np.int64),
         deepest=array(Word.DEEPEST, SHADOW_DEPTH, np.int64),
         measured=array(Word.MEASURED, (max(1, len(options.measure)), int(Mea.COLUMNS)), np.int64),

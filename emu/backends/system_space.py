@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from emu.backends.layout import Word
 from emu.board import Board, Cache
+from emu.peripherals.peripheral import FOREVER
 from emu.system.mpu import Mpu
 from emu.system.nvic import Nvic
 from emu.system.system_control import CCR, CCR_RESET, SystemControl
@@ -118,6 +119,12 @@ class SystemSpace:
         if address not in self._written and not ICIALLU <= address <= DCCISW:
             self.unknown.setdefault(address, [0, 0])[0] += 1
         return self._written.get(address, 0)
+
+    def quiet_until(self, address: int) -> int | None:
+        """The cycle before which a word reads the same, writes and exceptions aside; or None."""
+        if self.systick.claims(address):
+            return self.systick.quiet_until(address)
+        return None if address == DWT_CYCCNT and self._counting else FOREVER
 
     @property
     def _counting(self) -> bool:

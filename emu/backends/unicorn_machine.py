@@ -62,7 +62,7 @@ from emu.system.system_control import Cfsr, Hfsr, SystemControl
 from emu.system.systick import SysTick
 
 # How much modelled time passes between two looks at the clock, Ctrl-C and progress.
-_SLICE_CYCLES = 20_000_000
+_SLICE_CYCLES = 4_000_000
 _XPSR_THUMB = 1 << 24
 _CONSOLE_BYTES = 1 << 22
 _RUNTIME_MARK = "emu_boot"  # a function of our own start-up code
@@ -122,7 +122,7 @@ class Run:
         self.sleeping = Sleeping(self)
         self._wire_system()
         self.exceptions.denies = self.traps.denies
-        self._buses = BusCallbacks(self)
+        self.buses = BusCallbacks(self)
         self.semihosting = Semihosting(self.memory.read, self._write_semihosting, self._time_us)
         self.faults = FaultFinder(self.uc, board, image, self.memory)
         self.delivery = FaultDelivery(self.core, self.exceptions, self.memory)
@@ -411,6 +411,7 @@ class Run:
     def _after_stop(self, reason: int) -> None:
         """Go on from where the emulator stopped: sets `_pc`, or ends the run."""
         machine = self.machine
+        self.waiting.stopped(reason)
         if self._take_requests():
             return
         self._pc = int(machine[Word.WANTED_ADDRESS]) if reason else self.core.get(15)
@@ -513,6 +514,8 @@ class Run:
             and not self.exceptions.running
         ):
             self.sleeping.sleep(pc)
+        else:
+            self.waiting.resumed(pc)
 
     def _stack_changed(self) -> None:
         self.machine[Word.SKIP_STACKS] = 1

@@ -1,245 +1,310 @@
 """Loops that only wait: time passes for them without running every turn.
 
 A loop that polls a register, or spins until an interrupt changes a variable, comes back to the same
-state every turn. Where a whole turn leaves registers, memory and pipeline as they were, and reads
-only registers whose values are known to hold, the turns up to the next event are all alike: they
+state every turn. Where a whole turn leaves core, memory, pipeline and caches as they were, and only
+reads registers whose values are known to hold, the turns up to the next event are all alike: they
 are counted, not run. Where there is no next event, the loop never ends, and is named.
+
+Loops are looked for where registers read the same again and again, where an interrupt returns to,
+and where a long stretch without events is interrupted. Looking costs two or three stops, so that
+what was looked at in vain is looked at ever more seldom.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
-from emu.backends.layout import TICKS, Tra, Word
+from emu.backends.describe_loop import describe_loop
+from emu.backends.layout import TICKS, Block, BlockFlag, Reason, Word
+from emu.backends.loop_turns import Lap, LoopTurns, Turn
 from emu.backends.protocol import BusyLoop
+from emu.peripherals.peripheral import FOREVER
 from emu.system.exception_model import NO_EXCEPTION
 
 if TYPE_CHECKING:
     from emu.backends.unicorn_machine import Run
 
-_READS_BEFORE_LOOKING = 12  # equal ones in a row
+_FEW_READS, _FIRST_READS, _MANY_READS = 3, 8, 1 << 16  # equal ones in a row before a look
+_READS_WITHOUT_LAP = 32  # equal ones, after which the watched block is none of the loop
 _MOST_POLLED_REGISTERS = 8  # HAL's loops read two to four
-_MOST_COMPARED_BYTES = 1 << 21
-_LONGEST_TURN_BLOCKS = 400
+_MOST_LAPS = 12  # while caches and predictor warm up
+_SHORTEST_WAIT_CYCLES = 20_000  # without polled registers; less is run as fast as it is looked at
+_MOST_SPARED = 256  # interrupts that are not looked at after those that were in vain
+_MOST_KNOWN = 4096
+_FRESH_INSTRUCTIONS = 5_000  # since a wait, within which a run counts as waiting still
+_POLLED_READS = 12  # equal ones that make a loop, for its name
 
 
 @dataclass
-class _Turn:
-    """The machine at one arrival at the watched block."""
+class Reading:
+    """Reads of a register within one turn, all of one value."""
 
-    registers: list[int]
-    special: tuple[int, ...]
-    memory: list[bytes]
-    counts: npt.NDArray[np.int64]
-    row_stalls: npt.NDArray[np.int64]
-    cold: npt.NDArray[np.int64]
-    ticks: int
-    instructions: int
-    words: tuple[int, ...]
+    value: int
+    size_bytes: int
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The wait that was passed over last."""
+
+    pc: int
+    turn: Turn
+    read: dict[int, Reading]
+    turn_instructions: int
+    ended_instructions: int
 
 
 class WaitingLoops:
-    """Finds and skips the waiting loops of one run."""
+    """Finds and skips the waiting loops of one run.
+
+    Attributes:
+        enabled: whether loops are skipped. They are found and named all the same.
+    """
+
+    enabled: ClassVar[bool] = True
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._last: tuple[int, int] = (-1, -1)  # address, value
+        self._turns = LoopTurns(run)
+        # Polling
         self._values: dict[int, int] = {}  # what the registers read lately gave, by address
-        self._equal = 0
-        self._wait = _READS_BEFORE_LOOKING
-        self._wrote = False
-        self._read: dict[int, int] = {}  # registers read in the present turn: address, value
-        self._at: int | None = None  # the block at which turns are compared
-        self._turn: _Turn | None = None
-        self._period = 0
-        self._left = 0  # blocks until the turn is given up
-        self.poll_pc = 0
+        self._equal_count = 0  # reads in a row that gave what they gave before
+        self._last_read = (0, 0)  # register, instructions run by then
+        self._patience = self._look_at_count = _FIRST_READS
+        self._look_wanted = False
+        # The loop that is looked at
+        self._at: int | None = None
+        self._by_polling = False
+        self._turn: Turn | None = None
+        self._before: Lap | None = None
+        self._laps_left = 0
+        self._read: dict[int, Reading] = {}
+        self._disturbances = 0
+        self._storing: tuple[int, ...] = ()  # blocks of it that are watched for what they store
+        # What is known
+        self._known: dict[int, Turn] = {}
+        self._spare, self._spared = 1, 0
+        self._wait: Wait | None = None
 
-    # What the buses tell
+    # What the buses and traps tell
 
-    def saw(self, address: int, value: int, _size: int | None) -> None:
+    def saw(self, address: int, value: int, size_bytes: int) -> None:
         """A register was read."""
         if self._at is not None:
-            self._read[address] = value
-        self._last = address, value
+            reading = self._read.get(address)
+            if reading is None:
+                self._read[address] = Reading(value, size_bytes)
+            elif reading.value == value and reading.size_bytes == size_bytes:
+                reading.count += 1
+            else:
+                self._disturbances += 1
+        self._last_read = address, int(self._run.machine[Word.INSTRUCTIONS])
         if self._values.get(address) == value:
-            self._equal += 1
-            if self._equal >= self._wait and self._at is None:
-                self._equal = 0
+            self._equal_count += 1
+            if self._equal_count >= self._look_at_count and self.enabled:
+                self._look_at_count = self._equal_count + self._patience
+                self._look_wanted = True
                 self._run.look_soon()
-                self._wanted = True
-        else:
-            if len(self._values) >= _MOST_POLLED_REGISTERS:
-                self._values.clear()
-            self._values[address] = value
-            self._equal = 0
-            self._wait = _READS_BEFORE_LOOKING
+            return
+        if len(self._values) >= _MOST_POLLED_REGISTERS:
+            self._values.clear()
+        self._values[address] = value
+        self._count_anew()
 
-    _wanted = False
-
-    def wrote(self) -> None:
-        """A register was written: the turn is no waiting."""
-        self._wrote = True
-        self._last, self._equal = (-1, -1), 0
+    def disturb(self) -> None:
+        """Something happened that no turn of a waiting loop does, such as a register's write."""
+        self._disturbances += 1
         self._values.clear()
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        if self._equal_count and self._patience > _FIRST_READS:
+            self._patience = max(self._patience // 4, _FIRST_READS)  # it may be another loop
+        self._equal_count, self._look_at_count = 0, self._patience
+
+    def stopped(self, reason: int) -> None:
+        """The emulator has stopped; for some reasons it does within any turn."""
+        if reason not in (Reason.EVENT, Reason.BUDGET, Reason.RESUME, Reason.NEW_BLOCK):
+            self._disturbances += 1
+
+    # Where to look
+
+    def watches(self, address: int) -> bool:
+        return self._at == address or address in self._storing
+
+    def look(self, pc: int) -> None:
+        """The run has stopped at a block: because registers were polled, or after a long time."""
+        if self._look_wanted:
+            self._look_wanted = False
+            if self._at is not None:
+                self._give_up()
+            self._begin(pc, by_polling=True)
+        else:
+            self.resumed(pc)
+
+    def resumed(self, pc: int) -> None:
+        """An interrupt returns to a block: it may be one of a loop that waits for interrupts."""
+        if not self.enabled or self._run.exceptions.running:
+            return
+        due = self._run.space.schedule.next_cycles()
+        if due is not None and due - self._run.clock.cycles() < _SHORTEST_WAIT_CYCLES:
+            return
+        if self._at is not None:
+            if self._by_polling or self._laps_left < _MOST_LAPS:
+                return
+            self._give_up()  # it did not come round
+        if pc not in self._known:
+            self._spared -= 1
+            if self._spared > 0:
+                return
+        self._begin(pc, by_polling=False)
+
+    def _begin(self, pc: int, *, by_polling: bool) -> None:
+        """Watch the block that is about to run."""
+        run = self._run
+        number = run.store.number_at(pc)
+        if number < 0 or run.machine[Word.TRACE]:
+            return
+        if run.store.blocks.data[number, Block.FLAGS] & BlockFlag.EVENT:
+            return  # it is watched already, for what happens there
+        turn = self._known.get(pc)
+        if turn is not None and self._turns.is_watched(turn, pc):
+            return
+        self._at, self._by_polling, self._turn = pc, by_polling, turn
+        self._laps_left, self._read = _MOST_LAPS, {}
+        run.watch.refresh(pc)
+        self._arrive()
+        run.machine[Word.SKIP_EVENT] = 1
+
+    def _arrive(self) -> Lap:
+        self._look_at_count = self._equal_count + max(self._patience, _READS_WITHOUT_LAP)
+        lap = self._before = self._turns.arrive(self._turn, self._disturbances)
+        if lap.turn is None:
+            self._turn = None
+        elif not self._storing and lap.turn.storing:
+            self._storing = lap.turn.storing
+            for address in self._storing:
+                self._run.watch.refresh(address)
+        if self._at is not None and self._at in self._storing:
+            self._turns.keep_stored(lap, self._at)
+        return lap
+
+    def _leave(self) -> None:
+        """Look at this loop no more."""
+        at, storing = self._at, self._storing
+        self._at, self._before, self._storing = None, None, ()
+        for address in {*storing, *(() if at is None else (at,))}:
+            self._run.watch.refresh(address)
+
+    def _give_up(self) -> None:
+        at = self._at
+        self._leave()
+        if self._by_polling:
+            self._patience = min(self._patience * 4, _MANY_READS)
+        else:
+            self._spare = min(self._spare * 2, _MOST_SPARED)
+            self._spared = self._spare
+            self._known.pop(at or 0, None)
 
     # Turns
 
-    def watches(self, address: int) -> bool:
-        return self._at == address
-
-    def look(self, pc: int) -> None:
-        """The run has stopped at a block because registers were polled: watch that block."""
-        if not self._wanted:
-            return
-        self._wanted = False
-        if self._run.store.number_at(pc) < 0:
-            return
-        self._at, self._turn, self._period = pc, None, 0
-        self._run.watch.refresh(pc)
-
-    def _give_up(self) -> None:
-        at, self._at = self._at, None
-        self._turn = None
-        self._wait = min(self._wait * 4, 1 << 16)
-        if at is not None:
-            self._run.watch.refresh(at)
-
-    def lap(self) -> bool:
-        """The watched block comes round. True when the run ends here."""
-        now = self._snapshot()
-        before, self._turn = self._turn, now
+    def passes(self, pc: int) -> bool:
+        """A watched block is about to run. True when the run ends here."""
+        if pc != self._at:
+            if self._before is not None:
+                self._turns.keep_stored(self._before, pc)
+            return False
+        before, turn = self._before, self._turn
+        now = self._arrive()
         read, self._read = self._read, {}
-        wrote, self._wrote = self._wrote, False
+        self._laps_left -= 1
         if before is None:
             return False
-        period = now.ticks - before.ticks
-        same = (
-            not wrote
-            and period > 0
-            and now.registers == before.registers
-            and now.special == before.special
-            and now.words == before.words
-            and now.memory == before.memory
-        )
-        if not same:
-            self._give_up()
-            return False
-        if period != self._period:
-            # The first turns still warm caches and predictor up.
-            self._left = self._left - 1 if self._period else 4
-            self._period = period
-            if self._left <= 0:
+        if not self._turns.comes_back(before, now):
+            # In the first turn the loop may have read what the interrupt has changed.
+            if self._by_polling or self._laps_left < _MOST_LAPS - 1:
                 self._give_up()
             return False
-        ended = self._skip(before, now, period, read)
-        self._give_up()
-        self._wait = _READS_BEFORE_LOOKING
-        return ended
-
-    def _skip(self, before: _Turn, now: _Turn, period: int, read: dict[int, int]) -> bool:
-        run = self._run
-        machine = run.machine
-        quiet = self._quiet_until(read)
-        if quiet is None:
+        if not self._laps_left:
+            self._give_up()
             return False
+        if turn is None:
+            self._learn(before, now)
+            return False
+        if not self._turns.is_whole(before, now):
+            self._turn = None
+            self._arrive()
+            return False
+        return self._turns.repeats(before, now) and self._pass_over(pc, before, now, read)
+
+    def _learn(self, before: Lap, now: Lap) -> None:
+        """A turn was run from end to end: it is the one to count."""
+        turn = self._turns.between(before, now)
+        if turn is None or self._turns.is_watched(turn, self._at or 0):
+            self._give_up()
+        else:
+            self._turn = turn
+            self._arrive()
+
+    def _pass_over(self, pc: int, before: Lap, now: Lap, read: dict[int, Reading]) -> bool:
+        """Count the turns up to the next event or change of a register that is read."""
+        run, machine = self._run, self._run.machine
+        assert now.turn is not None, "the turn is known"
+        period = now.ticks - before.ticks
+        length = now.instructions - before.instructions
+        quiet = self._quiet_until(read)
         due = run.space.schedule.next_cycles()
-        if due is None and quiet >= 1 << 62 and run.exceptions.to_take() == NO_EXCEPTION:
-            run.busy_loop = self.describe(read)
+        if quiet == FOREVER and due is None and run.exceptions.to_take() == NO_EXCEPTION:
+            self._wait = Wait(pc, now.turn, read, length, now.instructions)
+            run.busy_loop = self.describe()
             run.ended = "halted"
             return True
-        until = min(quiet, due if due is not None else 1 << 62)
-        until_ticks = min(until * TICKS, run.max_ticks)
-        turns = (until_ticks - now.ticks) // period - 1
+        until = min(quiet, FOREVER if due is None else due)
+        turns = (min(until * TICKS, run.max_ticks) - now.ticks) // period - 1
         if turns < 2:
+            self._give_up()
             return False
-        machine[Word.CYCLES] += turns * period
-        machine[Word.INSTRUCTIONS] += turns * (now.instructions - before.instructions)
-        count = len(before.counts)
-        data = run.store.transitions.data
-        data[:count, Tra.COUNT] += turns * (now.counts[:count] - before.counts)
-        for table, was, present in (
-            (run.store.row_stalls.data, before.row_stalls, now.row_stalls),
-            (run.store.cold.data, before.cold, now.cold),
-        ):
-            # A cold block's first columns say where it is: they differ by nothing.
-            table[: len(was)] += turns * (present[: len(was)] - was)
+        self._turns.add(before, now, turns)
+        for address, reading in read.items():
+            run.buses.count_reads(address, turns * reading.count)
+        self._wait = Wait(pc, now.turn, read, length, int(machine[Word.INSTRUCTIONS]))
+        self._leave()
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[pc] = now.turn
+        if self._by_polling:
+            self._patience = _FEW_READS
+        else:
+            self._spare = 1
+        # The turn or two that are left are not looked at.
+        left = 2 * sum(reading.count for reading in read.values())
+        self._look_at_count = self._equal_count + left + self._patience
         return False
 
-    def _quiet_until(self, read: dict[int, int]) -> int | None:
-        """Up to which cycle every register that was read keeps its value; None: not known."""
-        until = 1 << 62
-        for address in read:
-            found = self._run.space.peripheral_at(address)
-            if found is None:
-                return None
-            bound = found.quiet_until((address - found.place.start) & ~3)
+    def _quiet_until(self, read: dict[int, Reading]) -> int:
+        """The cycle before which every register that was read gives what it gave; 0: not known."""
+        until = FOREVER
+        for address, reading in read.items():
+            bound = self._run.buses.quiet_until(address, reading.value, reading.size_bytes)
             if bound is None:
-                return None
+                return 0
             until = min(until, bound)
         return until
 
-    def _snapshot(self) -> _Turn:
-        run, machine = self._run, self._run.machine
-        special = run.core.special()
-        count = int(machine[Word.TRANSITION_COUNT])
-        return _Turn(
-            registers=run.core.registers()[:15],
-            special=(
-                special.xpsr, special.control, special.primask, special.basepri,
-                special.faultmask,
-            ),
-            memory=[
-                item.data.tobytes()
-                for item in run.memory.stretches
-                if item.region.kind == "ram" and item.region.size_bytes <= _MOST_COMPARED_BYTES
-            ],
-            counts=run.store.transitions.data[:count, Tra.COUNT].copy(),
-            row_stalls=run.store.row_stalls.data[: run.store.rows.count].copy(),
-            cold=run.store.cold.data[: run.store.blocks.count].copy(),
-            ticks=int(machine[Word.CYCLES]),
-            instructions=int(machine[Word.INSTRUCTIONS]),
-            words=tuple(
-                int(machine[word])
-                for word in (
-                    Word.PREVIOUS, Word.STATE, Word.SHADOW_DEPTH, Word.DCACHE_MISSES,
-                    Word.ICACHE_MISSES, Word.RANDOM, Word.TRANSITION_COUNT,
-                )
-            ),
-        )  # fmt: skip
-
     # Naming
 
-    def describe(self, read: dict[int, int] | None = None) -> BusyLoop | None:
-        """The register that the run was polling when it ended; None when it was not."""
-        address, value = self._last
-        if read:
-            address, value = next(iter(read.items()))
-        elif self._equal < _READS_BEFORE_LOOKING and self._wait == _READS_BEFORE_LOOKING:
-            return None
-        if address < 0:
-            return None
+    def describe(self) -> BusyLoop | None:
+        """The loop in which the run was waiting when it ended; None when it was not."""
         run = self._run
-        found = run.space.peripheral_at(address)
-        name = (
-            found.register_name((address - found.place.start) & ~3)
-            if found is not None
-            else f"{address:#010x}"
-        )
-        pc = run.core.get(15)
-        symbol = run.image.function_at(pc)
-        where = f"in {symbol.name}" if symbol is not None else f"at {pc:#010x}"
-        return BusyLoop(
-            pc=pc,
-            address=address,
-            register=name,
-            value=value,
-            sentence=(
-                f"The code {where} polls {name} ({address:#010x}), which reads {value:#x} every "
-                "time."
-            ),
-        )
+        now, wait = int(run.machine[Word.INSTRUCTIONS]), self._wait
+        if wait is not None:
+            fresh = _FRESH_INSTRUCTIONS + 4 * wait.turn_instructions
+            if now - wait.ended_instructions <= fresh:
+                registers = [(address, found.value) for address, found in wait.read.items()]
+                return describe_loop(run, wait.pc, registers, wait.turn)
+        address, at = self._last_read
+        if self._equal_count < _POLLED_READS or now - at > _FRESH_INSTRUCTIONS:
+            return None
+        return describe_loop(run, run.core.get(15), [(address, self._values[address])], None)

@@ -58,6 +58,7 @@ class ClockController(Peripheral):
         self._by_name = {source.name: source for source in self.SOURCES}
         self._settling = Delay(around)
         self._announced: set[str] = set()
+        self._polled: dict[int, tuple[int, int]] = {}  # words with ready bits, and until when
         self._gates: dict[str, list[tuple[int, int]]] = {}
         self._resets: dict[int, list[tuple[int, str]]] = {}
         for gate in self.GATES:
@@ -99,6 +100,7 @@ class ClockController(Peripheral):
             if source.register != self.BDCR:
                 self._starting[source.name].cancel()
         self._source = 0
+        self._polled.clear()
         if not first:
             self._set_interrupt_output()
             self._decide()
@@ -122,6 +124,7 @@ class ClockController(Peripheral):
 
     def reset_by(self, reason: str) -> None:
         """After a reset of the chip: the flags that say why ("iwdg", "wwdg", else software)."""
+        self._polled.clear()
         flags = next((bits for begin, bits in self.RESET_FLAGS if reason.startswith(begin)),
                      self.RESET_FLAGS[-1][1])  # fmt: skip
         self.values[self.RESET_FLAGS_OFFSET] |= flags
@@ -187,6 +190,7 @@ class ClockController(Peripheral):
     # Registers
 
     def write_word(self, offset: int, value: int) -> None:
+        self._polled.clear()
         if offset in self._resets:
             self._reset_peripherals(offset, value)
         super().write_word(offset, value)
@@ -196,11 +200,15 @@ class ClockController(Peripheral):
 
     def with_ready_bits(self, offset: int) -> int:
         """The stored word of a register and the ready bits of its sources."""
+        found, until = self._polled.get(offset, (0, 0))
+        if self.around.now_cycles() < until:
+            return found
         value = self.get(offset)
         for source in self.SOURCES:
             if source.register == offset:
                 ready = 1 << source.ready_bit
                 value = value | ready if self.is_ready(source.name) else value & ~ready
+        self._polled[offset] = value, self.quiet_ready_bits(offset)
         return value
 
     def quiet_ready_bits(self, offset: int) -> int:
@@ -423,6 +431,7 @@ class ClockController(Peripheral):
             flash.check_wait_states()
 
     def after_clock_change(self) -> None:
+        self._polled.clear()
         self._settling.rearm()
 
     def _reset_peripherals(self, offset: int, value: int) -> None:

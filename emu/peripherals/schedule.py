@@ -37,6 +37,7 @@ class Schedule:
         self._events: list[Event] = []
         self._count = 0
         self.running_cycles: int | None = None  # the time of the event being run
+        self.ran_count = 0  # since the start
         self._sweep_at = SWEEP_COUNT
         self._on_earlier = on_earlier
 
@@ -79,4 +80,5 @@ class Schedule:
                 finally:
                     self.running_cycles = None
                 ran += 1
+        self.ran_count += ran
         return ran

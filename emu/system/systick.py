@@ -8,6 +8,7 @@ from typing import Protocol
 SYST_CSR, SYST_RVR, SYST_CVR, SYST_CALIB = 0xE000E010, 0xE000E014, 0xE000E018, 0xE000E01C
 _ENABLE, _TICKINT, _CLKSOURCE, _COUNTFLAG = 1, 2, 4, 1 << 16
 _MASK = 0xFFFFFF
+_FOREVER = 1 << 62
 
 
 class TickEvent(Protocol):
@@ -56,6 +57,26 @@ class SysTick:
         flag = _COUNTFLAG if wraps > self._wraps_seen else 0
         self._wraps_seen = wraps
         return self._control | flag
+
+    def quiet_until(self, address: int) -> int | None:
+        """The cycle before which reads give the same and do nothing; None when not known.
+
+        COUNTFLAG is set by the next wrap, and cleared by the read that tells it.
+        """
+        if not self._control & _ENABLE or address not in (SYST_CSR, SYST_CVR):
+            return _FOREVER
+        _, wraps = self._state()
+        if address == SYST_CVR or wraps > self._wraps_seen:
+            return None
+        ticks = max(0, self._now() - self._since) // self._cycles_per_tick
+        if ticks < self._value:
+            wrap = self._value
+        elif self._reload:
+            period = self._reload + 1
+            wrap = self._value + ((ticks - self._value) // period + 1) * period
+        else:
+            return _FOREVER
+        return self._since + wrap * self._cycles_per_tick
 
     def write(self, address: int, value: int) -> None:
         if address == SYST_CSR:

@@ -66,7 +66,7 @@ def random_steps(model: str, registers: list[Register]) -> st.SearchStrategy[lis
 
 def seen(bench: Bench, name: str) -> tuple[object, ...]:
     """All that the rest of the chip can notice of a peripheral; last of all, what a read shows."""
-    outside = (bench.raised, bench.output, bench.resets, bench.ram, bench.flash, bench.notes)
+    outside = (bench.raised, bench.output, bench.resets, bench.ram, bench.flash, {*bench.notes})
     item = bench[name]
     values = [
         item.read_word(register.offset)
