@@ -17,6 +17,10 @@ class BoardError(EmuError):
     """A board description was refused. The message names file and line."""
 
 
+class SuiteError(EmuError):
+    """A suite of `emu validate` was refused. The message names file and line."""
+
+
 class ImageError(EmuError):
     """A firmware image is broken, for another core, or does not fit the board."""
 

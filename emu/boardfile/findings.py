@@ -7,14 +7,16 @@ import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from emu.board import Assumption
-from emu.boardfile.spec import SOURCE_HELP, BoardSpec, FactMark, Spec, is_source
+from emu.boardfile.spec import SOURCE_HELP, BoardSpec, FactMark, FileSpec, is_source
 from emu.boardfile.tree import (
+    BOARD_FILE,
+    FileKind,
     Leaf,
     Mapping,
     Node,
@@ -26,9 +28,10 @@ from emu.boardfile.tree import (
     quote,
     to_plain,
 )
-from emu.errors import BoardError, EmuError, UsageError
+from emu.errors import EmuError, UsageError
 
 _MOST_PROBLEMS_COUNT = 20
+_Spec = TypeVar("_Spec", bound=FileSpec)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def place_problem(tree: Mapping, sentence: str, *paths: Path_) -> Problem:
     return Problem(next((place for place in places if place.is_option), places[0]), sentence)
 
 
-def refuse(problems: Iterable[Problem]) -> EmuError:
+def refuse(problems: Iterable[Problem], kind: FileKind = BOARD_FILE) -> EmuError:
     """The exception for some problems. What an option caused is blamed on the option alone."""
     ordered = sorted(
         dict.fromkeys(problems), key=lambda problem: (problem.place.file, problem.place.line)
@@ -62,20 +65,26 @@ def refuse(problems: Iterable[Problem]) -> EmuError:
     if len(lines) > _MOST_PROBLEMS_COUNT:
         rest = len(lines) - _MOST_PROBLEMS_COUNT
         lines[_MOST_PROBLEMS_COUNT:] = [f"{ordered[0].place.file}: and {rest} more."]
-    return BoardError("\n".join(lines))
+    return kind.error("\n".join(lines))
 
 
 def validate(tree: Mapping) -> BoardSpec:
-    """Read the values of `tree`.
+    """Read the values of a board's `tree`; errors as `read_as`."""
+    return read_as(BoardSpec, tree, BOARD_FILE)
+
+
+def read_as(model: type[_Spec], tree: Mapping, kind: FileKind) -> _Spec:
+    """Read the values of `tree` as `model`.
 
     Raises:
-        BoardError: unknown or missing keys, values of the wrong kind; one line each.
+        EmuError: the one of `kind`: unknown or missing keys, values of the wrong kind; one line
+            each.
         UsageError: the value of an option is to blame.
     """
     try:
-        return BoardSpec.model_validate(to_plain(tree))
+        return model.model_validate(to_plain(tree))
     except ValidationError as error:
-        raise refuse(_explain(tree, error)) from error
+        raise refuse(_explain(model, tree, error), kind) from error
 
 
 def list_facts(tree: Mapping, spec: BoardSpec) -> tuple[list[Assumption], list[Problem]]:
@@ -124,14 +133,14 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(names)}."
 
 
-def _explain(tree: Mapping, error: ValidationError) -> Iterator[Problem]:
+def _explain(root: type[FileSpec], tree: Mapping, error: ValidationError) -> Iterator[Problem]:
     details = error.errors(include_url=False)
     unknown_in = {
         (tuple(detail["loc"][:-1]), known)
         for detail in details
         if detail["type"] == "extra_forbidden"
         for known in difflib.get_close_matches(
-            str(detail["loc"][-1]), _keys(_model_at(tuple(detail["loc"][:-1]))), n=1
+            str(detail["loc"][-1]), _keys(_model_at(root, tuple(detail["loc"][:-1]))), n=1
         )
     }
     for detail in details:
@@ -140,20 +149,29 @@ def _explain(tree: Mapping, error: ValidationError) -> Iterator[Problem]:
             continue  # the misspelt key is told already
         node = find_nearest(tree, loc)
         key = dotted(tree, loc)
-        yield Problem(node.place, _sentence(tree, node, loc, key, detail["msg"], kind))
+        model = _model_at(root, loc[:-1])
+        sentence = _sentence(tree, model, node, loc, key, detail["msg"], kind)
+        yield Problem(node.place, sentence)
 
 
-def _sentence(tree: Mapping, node: Node, loc: Path_, key: str, message: str, kind: str) -> str:
+def _sentence(
+    tree: Mapping,
+    model: type[FileSpec] | None,
+    node: Node,
+    loc: Path_,
+    key: str,
+    message: str,
+    kind: str,
+) -> str:
     word = str(loc[-1]) if loc else ""
-    model = _model_at(loc[:-1])
     if kind == "extra_forbidden":
         what = model.what if model else "this mapping"
         return f"'{quote(word)}' is not a key of {what}; {suggest(word, _keys(model))}"
     if kind == "missing":
         where = dotted(tree, loc[:-1]) or (model.what if model else "the file")
         return f"{where} has no '{word}'; add it."
-    if kind == "refused":
-        return f"{key}: {message}"
+    if kind in ("refused", "value_error"):
+        return f"{key}: {message.removeprefix('Value error, ')}"
     if kind in ("model_type", "dict_type"):
         return f"{key} must be a mapping of keys, not {_found(node)}."
     if kind == "tuple_type":
@@ -174,22 +192,31 @@ def _found(node: Node) -> str:
     return "a mapping" if isinstance(node, Mapping) else "a list"
 
 
-def _keys(model: type[Spec] | None) -> list[str]:
-    return [] if model is None else list(model.model_fields)
+def _keys(model: type[FileSpec] | None) -> list[str]:
+    if model is None:
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_at(loc: Path_) -> type[Spec] | None:
+def _model_at(root: type[FileSpec], loc: Path_) -> type[FileSpec] | None:
     """The model that the mapping at `loc` is read by."""
-    annotation: Any = BoardSpec
+    annotation: Any = root
     for step in loc:
-        if isinstance(annotation, type) and issubclass(annotation, Spec):
-            field = annotation.model_fields.get(str(step))
+        if isinstance(annotation, type) and issubclass(annotation, FileSpec):
+            field = next(
+                (
+                    field
+                    for name, field in annotation.model_fields.items()
+                    if (field.alias or name) == step
+                ),
+                None,
+            )
             annotation = None if field is None else _without_none(field.annotation)
         else:  # dict[str, X] or tuple[X, ...]
             arguments = typing.get_args(annotation)
             position = 1 if typing.get_origin(annotation) is dict else 0
             annotation = arguments[position] if len(arguments) > position else None
-    return annotation if isinstance(annotation, type) and issubclass(annotation, Spec) else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, FileSpec) else None
 
 
 def _without_none(annotation: Any) -> Any:

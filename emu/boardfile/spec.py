@@ -265,11 +265,17 @@ Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class Spec(BaseModel):
-    """A mapping of a board file. `source` covers the numbers directly in it."""
+class FileSpec(BaseModel):
+    """A mapping of a YAML file; `what` is how refusals call it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    what: ClassVar[str] = "a board file"
+    what: ClassVar[str] = "the file"
+
+
+class Spec(FileSpec):
+    """A mapping of a board file. `source` covers the numbers directly in it."""
+
+    what = "a board file"
 
     source: str | None = Field(default=None, description=SOURCE_HELP)
 

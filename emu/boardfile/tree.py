@@ -19,7 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.nodes import Node as YamlNode
 
-from emu.errors import BoardError
+from emu.errors import BoardError, EmuError
 
 _LARGEST_FILE_BYTES = 256 * 1024  # a board file is a few kilobytes; more is another kind of file
 _MOST_VALUES_COUNT = 20_000  # anchors can multiply a small file without end
@@ -30,6 +30,18 @@ _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}"
     for kind in ("str", "null", "int", "float", "bool", "timestamp", "map", "seq", "merge", "value")
 )
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What a file is for: how refusals call it, and what they are raised as."""
+
+    noun: str
+    example: str  # of a line at its top
+    error: type[EmuError]
+
+
+BOARD_FILE = FileKind("board file", "name: f746", BoardError)
 
 
 @dataclass(frozen=True)
@@ -141,17 +153,18 @@ def merge(base: Mapping, changes: Mapping) -> Mapping:
     return Mapping(entries, changes.place)
 
 
-def read_tree(path: Path, label: str) -> Mapping:
+def read_tree(path: Path, label: str, kind: FileKind = BOARD_FILE) -> Mapping:
     """Read a YAML file whose top is a mapping. `label` names it in refusals.
 
     Raises:
-        BoardError: no such file, not text, not YAML, a duplicate key, not a mapping.
+        EmuError: the one of `kind`: no such file, not text, not YAML, a duplicate key, not a
+            mapping.
     """
-    return _parse(_read_text(path, label), label)
+    return _parse(_read_text(path, label, kind), label, kind)
 
 
 @functools.lru_cache(maxsize=16)  # trees are not changed, and a chip's file takes a while to read
-def _parse(text: str, label: str) -> Mapping:
+def _parse(text: str, label: str, kind: FileKind) -> Mapping:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor given twice is odd, and allowed by YAML
@@ -160,66 +173,69 @@ def _parse(text: str, label: str) -> Mapping:
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
         what = error.problem or error.context or "the text is broken"
-        raise BoardError(f"{label}:{line}: this is not YAML: {_one_line(what)}.") from error
+        raise kind.error(f"{label}:{line}: this is not YAML: {_one_line(what)}.") from error
     except RecursionError as error:
-        raise BoardError(f"{label}:1: the file is nested too deeply for a board file.") from error
+        raise kind.error(f"{label}:1: the file is nested too deeply for a {kind.noun}.") from error
     except (YAMLError, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
         # On broken text ruamel.yaml also lets exceptions of Python's own escape.
-        raise BoardError(f"{label}:1: this is not YAML: {_one_line(str(error))}.") from error
+        raise kind.error(f"{label}:1: this is not YAML: {_one_line(str(error))}.") from error
     if root is None:
-        raise BoardError(f"{label}:1: the file is empty; a board file is a mapping of keys.")
-    tree = _Converter(label).convert(root, Place(label, root.start_mark.line + 1), 0)
+        raise kind.error(f"{label}:1: the file is empty; a {kind.noun} is a mapping of keys.")
+    tree = _Converter(label, kind).convert(root, Place(label, root.start_mark.line + 1), 0)
     if not isinstance(tree, Mapping):
-        raise BoardError(f"{tree.place}: the file must be a mapping of keys such as 'name: f746'.")
+        raise kind.error(
+            f"{tree.place}: the file must be a mapping of keys such as '{kind.example}'."
+        )
     return tree
 
 
-def _read_text(path: Path, label: str) -> str:
+def _read_text(path: Path, label: str, kind: FileKind) -> str:
     try:
         if path.is_dir():
-            raise BoardError(f"{label}: this is a directory; name the board file in it.")
+            raise kind.error(f"{label}: this is a directory; name the {kind.noun} in it.")
         size_bytes = path.stat().st_size
         if size_bytes > _LARGEST_FILE_BYTES:
-            raise BoardError(
-                f"{label}:1: the file has {size_bytes} bytes, and no board file needs more than "
-                f"{_LARGEST_FILE_BYTES}; is it another kind of file?"
+            raise kind.error(
+                f"{label}:1: the file has {size_bytes} bytes, and no {kind.noun} needs more "
+                f"than {_LARGEST_FILE_BYTES}; is it another kind of file?"
             )
         with path.open("rb") as stream:  # bounded also where st_size says nothing, as for a device
             data = stream.read(_LARGEST_FILE_BYTES)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise BoardError(f"{label}: there is no such file.") from error
+        raise kind.error(f"{label}: there is no such file.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BoardError(f"{label}: the file cannot be read: {reason}.") from error
+        raise kind.error(f"{label}: the file cannot be read: {reason}.") from error
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise BoardError(f"{label}:{line}: this is not UTF-8 text; is it a board file?") from error
+        raise kind.error(f"{label}:{line}: this is not UTF-8 text; is it a {kind.noun}?") from error
     unprintable = re.search(
         r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text
     )
     if unprintable is not None:
         line = text[: unprintable.start()].count("\n") + 1
         code = ord(unprintable.group())
-        raise BoardError(f"{label}:{line}: the byte 0x{code:02x} is not text; is it a board file?")
+        raise kind.error(f"{label}:{line}: the byte 0x{code:02x} is not text; is it a {kind.noun}?")
     return text
 
 
 class _Converter:
     """Composed YAML nodes -> our tree. Counts values, because aliases share nodes."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, kind: FileKind) -> None:
         self._label = label
+        self._kind = kind
         self._values_count = 0
 
     def convert(self, node: YamlNode, place: Place, depth: int) -> Node:
         self._values_count += 1
         if self._values_count > _MOST_VALUES_COUNT or depth > _DEEPEST_COUNT:
-            raise BoardError(f"{place}: the file holds too many or too deeply nested values.")
+            raise self._kind.error(f"{place}: the file holds too many or too deeply nested values.")
         if str(node.tag) not in _PLAIN_TAGS:
-            raise BoardError(
-                f"{place}: the tag '{quote(str(node.tag))}' has no meaning in a board file."
+            raise self._kind.error(
+                f"{place}: the tag '{quote(str(node.tag))}' has no meaning in a {self._kind.noun}."
             )
         if isinstance(node, ScalarNode):
             return Leaf(None if str(node.tag) == _NULL_TAG else str(node.value), place)
@@ -236,11 +252,11 @@ class _Converter:
         for key_node, value_node in node.value:
             key_place = self._place(key_node)
             if not isinstance(key_node, ScalarNode):
-                raise BoardError(f"{key_place}: a key must be a plain word.")
+                raise self._kind.error(f"{key_place}: a key must be a plain word.")
             key = str(key_node.value)
             if key in entries:
                 first = entries[key].place.line
-                raise BoardError(
+                raise self._kind.error(
                     f"{key_place}: '{quote(key)}' is given twice, first in line {first}."
                 )
             # An alias stands where it is used, not where its anchor was.
