@@ -40,6 +40,7 @@ class BlockWatch:
         self._empty_bytes = 0  # of zero-filled code met in a row
         self._marked: tuple[int, tuple[int, ...]] | None = None  # block and rows just let through
         self._stack_is_loaded = False  # by the block that was let through
+        self._borrows_stack = False
         self._measured_at: dict[int, int] = {}
         for index, name in enumerate(run.options.measure):
             self._measured_at[run.entry_of(name)] = index
@@ -63,7 +64,7 @@ class BlockWatch:
             row[Block.FLAGS] |= (index + 1) << 24
         if self._is_watched(stored):
             row[Block.FLAGS] |= BlockFlag.EVENT
-        if any(instruction.text.startswith(_STACK_LOADS) for instruction in stored.instructions):
+        if _loads_stack(stored):
             self._stack_is_loaded = True
             run.look_soon_after()
         if self._divides_armed:
@@ -125,9 +126,29 @@ class BlockWatch:
         """SP has no low bits [ARMv7-M B1.4]; the emulator keeps those of a start-up's `_estack`."""
         if self._stack_is_loaded:
             self._stack_is_loaded = False
-            stack = self._run.core.get(SP)
+            run = self._run
+            stack = run.core.get(SP)
             if stack & 3:
-                self._run.core.set(SP, stack & ~3)
+                run.core.set(SP, stack & ~3)
+            limit = run.stack_limit
+            if self._borrows_stack and limit is not None and limit <= stack <= run.stack_top:
+                self._borrows_stack = False
+                run.exceptions.use_main_stack()
+
+    def borrows_stack(self, pc: int) -> bool:
+        """Whether start-up code has left the stack for another, as that of armlink's library does.
+
+        Never where the linker said how far the stack reaches: there it is a large local.
+        """
+        run = self._run
+        if run.image.symbol("__stack_limit") is not None:
+            return False
+        numbers = (run.store.number_at(pc), int(run.machine[Word.PREVIOUS]))
+        if not any(number >= 0 and _loads_stack(run.store.stored[number]) for number in numbers):
+            return False
+        self._borrows_stack = True
+        run.exceptions.use_process_stack()
+        return True
 
     def count_marks(self) -> None:
         """After the stop that follows a marked block: tell when its marks issued."""
@@ -326,3 +347,7 @@ def _first_floating(stored: StoredBlock) -> int:
     return next(
         (row for row, item in enumerate(stored.instructions) if item.name.startswith("v")), -1
     )
+
+
+def _loads_stack(stored: StoredBlock) -> bool:
+    return any(instruction.text.startswith(_STACK_LOADS) for instruction in stored.instructions)

@@ -71,9 +71,11 @@ def _stack_limit(image: Image, memory: GuestMemory, top: int) -> int | None:
     # SRAM1 and SRAM2 of F746 are one run of memory to a program that was linked elsewhere.
     while (below := memory.at(start - 1)) is not None and below.region.kind == "ram":
         start = below.region.start
+    # Armlink keeps the stack in the last zeroed section, as an object that ends at its top.
+    own = [item.address for item in image.symbols if item.end == top and item.size_bytes]
     ends = [
         section.address + section.size_bytes
         for section in image.sections
         if start <= section.address < top
     ]
-    return max([start, *[end for end in ends if end <= top]])
+    return max([start, *own, *[end for end in ends if end < top]])

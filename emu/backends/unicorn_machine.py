@@ -433,9 +433,10 @@ class Run:
             case Reason.EVENT:
                 self.watch.event(pc)
             case Reason.STACK_OVERFLOW:
-                limit = int(machine[Word.STACK_LIMIT])
-                self.fault = self.faults.stack_overflow(pc, limit, self.call_path(pc))
-                self.ended = "fault"
+                if not self.watch.borrows_stack(pc):
+                    limit = int(machine[Word.STACK_LIMIT])
+                    self.fault = self.faults.stack_overflow(pc, limit, self.call_path(pc))
+                    self.ended = "fault"
             case 0 if pc & ~1 == RETURN_ADDRESS:
                 self.end_by_return()
             case 0:
