@@ -24,7 +24,8 @@ class AccessClock:
         self._accesses: dict[int, int] = {}  # of the present block, by address
         self._address = 0
         self._at_cycles: int | None = None
-        self._details: dict[int, npt.NDArray[np.int32]] = {}
+        self._rows: dict[int, list[int]] = {}  # of a block: its instructions that access memory
+        self._details: dict[int, list[int]] = {}  # of a transition: when its instructions issue
         self._generation = 0
 
     def cycles(self) -> int:
@@ -53,9 +54,12 @@ class AccessClock:
         if number < 0 or self._machine[Word.MODE] == 0:
             return now
         stored = self._store.stored[number]
-        rows = [
-            row for row in range(len(stored.instructions)) if self._may_access(stored, row, address)
-        ]
+        rows = self._rows.get(number)
+        if rows is None:
+            accesses = enumerate(stored.instructions)
+            rows = self._rows[number] = [row for row, item in accesses if item.memory is not None]
+        if len(rows) > 1:
+            rows = [row for row in rows if self._may_access(stored, row, address)]
         if not rows:
             return now
         row = rows[min(self._accesses[address], len(rows) - 1)]
@@ -73,14 +77,15 @@ class AccessClock:
             self._details.clear()
             self._generation = self._store.generation
         transition = int(self._machine[Word.TRANSITION])
-        detail = self._details.get(transition)
-        if detail is None:
-            detail = self._details[transition] = self._store.detail(transition)
-        if row >= len(detail):
+        issues = self._details.get(transition)
+        if issues is None:
+            issues = self._details[transition] = self._store.detail(transition)[:, 0].tolist()
+        length = len(issues)
+        if row >= length:
             return 0
         # Stalls are charged when a block begins: on average they fall all along it.
-        stall = int(self._machine[Word.STALL]) * (len(detail) - row) // len(detail)
-        return int(detail[-1, 0] - detail[row, 0]) + stall // TICKS
+        stall = int(self._machine[Word.STALL]) * (length - row) // length
+        return issues[-1] - issues[row] + stall // TICKS
 
     def _may_access(self, stored: StoredBlock, row: int, address: int) -> bool:
         memory = stored.instructions[row].memory
