@@ -55,7 +55,7 @@ def render_busy_loop(loop: WaitingLoop) -> RenderableType:
     place = f" ({loop.file}:{loop.line})" if loop.file else ""
     where = f"{loop.function or 'code without a name'}{place} at 0x{loop.pc:08x}"
     return Group(
-        Text("Waits for a register", style="bold yellow"),
+        Text("Waits in a loop", style="bold yellow"),
         Text(loop.sentence),
         Text.assemble(
             ("in ", FAINT),

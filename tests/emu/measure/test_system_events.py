@@ -137,7 +137,7 @@ class TestRegistersAndLoops:
         assert report.error.endswith(WAITS.sentence)
         assert report.latency_cycles is None
         page = printed(report, 80)
-        assert "Waits for a register" in page
+        assert "Waits in a loop" in page
         assert "rcc.cr at 0x40023800 held 0x00000083" in page
 
     def test_a_firmware_that_waits_for_ever_has_not_finished(self, measured: Measure) -> None:
