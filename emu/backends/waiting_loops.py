@@ -60,7 +60,7 @@ class WaitingLoops:
     """Finds and skips the waiting loops of one run.
 
     Attributes:
-        enabled: whether loops are skipped. They are found and named all the same.
+        enabled: whether turns are passed over; without, every turn is run, for comparison.
     """
 
     enabled: ClassVar[bool] = True
