@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from emu.cli import compare, run
+from emu.cli import compare, run, validate
 from emu.cli.run import EXIT_INTERRUPTED
 from emu.cli.termination import EXIT_TERMINATED, Terminated
 from emu.errors import EmuError, UsageError
@@ -114,6 +114,7 @@ app = typer.Typer(
 )
 app.command("run", epilog=_EPILOG)(run.run)
 app.command("compare", epilog=_EPILOG)(compare.compare)
+app.command("validate", epilog=_EPILOG)(validate.validate)
 app.add_typer(
     typer.Typer(cls=_Boards, no_args_is_help=True, add_completion=False),
     name="boards",
