@@ -354,6 +354,60 @@ static void relocation(void)
     expect("B3.2 VTOR", "vectors come from where VTOR points", "1Aa");
 }
 
+/* SysTick comes at every cycle around the entry to a handler of lower priority: before it, while its
+ * frame is being stored (late arrival: SysTick first, on that frame), in it, or after it. */
+static volatile uint32_t a_began, a_ended, came_first, came_within, came_after;
+
+static void handler_systick(void)
+{
+    SYST_CSR = 0;
+    SCB_ICSR = ICSR_PENDSTCLR; /* a short period has passed again by now */
+    if (!a_began)
+        ++came_first;
+    else if (!a_ended)
+        ++came_within;
+    else
+        ++came_after;
+}
+
+static void handler_a_slowly(void)
+{
+    a_began = 1;
+    for (volatile int wait = 0; wait < 2; ++wait)
+        ;
+    a_ended = 1;
+}
+
+static void arrivals(void)
+{
+    const uint32_t stack = READ_SPECIAL(msp);
+    uint32_t moved = 0;
+
+    priorities(8, 8, 8, 8);
+    exception_priority(SYS_TICK, 4);
+    install(SYS_TICK, handler_systick);
+    install(IRQ_0 + A, handler_a_slowly);
+    for (unsigned delay = 8; delay < 120; ++delay) {
+        a_began = a_ended = 0;
+        uint32_t came = came_first + came_within + came_after;
+        SYST_RVR = delay;
+        SYST_CVR = 0;
+        SYST_CSR = SYST_CSR_ENABLE | SYST_CSR_TICKINT | SYST_CSR_CLKSOURCE;
+        NVIC_ISPR(1) = 1u << (A - 32);
+        while (!a_ended || came_first + came_within + came_after == came)
+            ;
+        moved += stack != READ_SPECIAL(msp);
+    }
+    install(IRQ_0 + A, handler_a);
+    check("B1.5.4", "SysTick comes once each time", came_first + came_within + came_after, 120 - 8);
+    check("B1.5.8", "the stack is where it was", moved, 0);
+    check("B1.5.4", "it comes first when it is early", came_first > 0, 1);
+    check("B1.5.4", "it preempts when it is later", came_within > 0, 1);
+    check("B1.5.4", "it waits for nobody when it is late", came_after > 0, 1);
+    printf("SysTick %lu times first, %lu within, %lu after\n", (unsigned long)came_first,
+           (unsigned long)came_within, (unsigned long)came_after);
+}
+
 /* Entry and tail-chain in cycles: the architecture does not fix them, so they are printed. What
  * must hold is that chaining is the cheaper one. */
 static volatile uint32_t entered_at, chained_at, left_at, pended_at;
@@ -417,6 +471,7 @@ int main(void)
     masks_across_returns();
     unprivileged();
     relocation();
+    arrivals();
     cycles();
     return checks_done();
 }
