@@ -51,24 +51,10 @@ def test_each_option_reaches_the_machine(machine: FakeMachine) -> None:
     assert (options.until, options.max_time_s, options.clock) == ("bye", 0.25, "firmware")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "clock"),
-    [((), "board"), (("--clock", "firmware"), "firmware"), (("--clock", "board"), "board")],
-)
-def test_c_sources_run_at_the_boards_clock(
-    machine: FakeMachine, arguments: tuple[str, ...], clock: str
-) -> None:
-    assert options_of(machine, *arguments).clock == clock
-
-
-def test_a_program_from_elsewhere_sets_its_own_clock(machine: FakeMachine) -> None:
-    from emu.boardfile import load_board
-    from emu.measure.run import prepare
-
-    elf = prepare("model.c", load_board("h743")).image.path
-    assert run_command(["run", str(elf), "-q"]) == 0
-    assert run_command(["run", str(elf), "-q", "--entry", "twice"]) == 0
-    assert [run.clock for run in machine.runs] == ["firmware", "board"]
+@pytest.mark.parametrize("clock", ["auto", "board", "firmware"])
+def test_whose_clock_rules_is_asked_of_the_machine(machine: FakeMachine, clock: str) -> None:
+    assert options_of(machine, "--clock", clock).clock == clock
+    assert options_of(machine).clock == "auto"
 
 
 @pytest.mark.parametrize(
