@@ -14,7 +14,7 @@ from tests.emu.backends.machine_bench import Bench, board_of
 
 pytestmark = pytest.mark.needs_compiler
 RESET_HZ = {"f746": 16_000_000, "h743": 64_000_000}  # HSI [RM0385 RCC, RM0433 RCC]
-SOURCE = "int main(void) { return 0; }\nint twice(int x) { return 2 * x; }\n"
+SOURCE = "int main(void) { return 0; }\n"
 
 
 def _first_clock_hz(
@@ -40,4 +40,4 @@ def test_other_programs_begin_as_after_reset(bench: Bench, name: str) -> None:
     foreign = replace(image, symbols=others)
     assert _first_clock_hz(foreign, board) == RESET_HZ[name]
     assert _first_clock_hz(foreign, board, "board") == board.clock_hz
-    assert _first_clock_hz(foreign, board, entry="twice") == board.clock_hz
+    assert _first_clock_hz(foreign, board, entry="main") == board.clock_hz
