@@ -213,6 +213,8 @@ def take_multiple(
     down: bool,
 ) -> None:
     numbers = [number for register in listed for number in scoreboard_registers(register)]
+    if not numbers:  # d16 and above, which this core lacks: it faults where it runs
+        return
     words = len(numbers)
     build.attributes |= Attribute.SINGLE | Attribute.MULTIPLE
     build.attributes |= Attribute.STORE if is_store else Attribute.LOAD

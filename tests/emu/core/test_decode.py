@@ -176,3 +176,9 @@ def test_every_source_is_a_use(code: str, register: int) -> None:
 def test_every_destination_is_a_def(code: str, registers: set[int]) -> None:
     (instruction,) = decode_block(bytes.fromhex(code), ADDRESS, table())
     assert {number for number, _, _ in instruction.defs} == registers
+
+
+def test_registers_that_the_core_lacks_are_no_accesses() -> None:
+    """vldmdb lr!, {d26-d31}: with 32 double registers it would load; here it is undefined."""
+    (instruction,) = decode_block(bytes.fromhex("7eed0cab"), ADDRESS, table())
+    assert instruction.memory is None
