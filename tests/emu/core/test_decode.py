@@ -179,6 +179,6 @@ def test_every_destination_is_a_def(code: str, registers: set[int]) -> None:
 
 
 def test_registers_that_the_core_lacks_are_no_accesses() -> None:
-    """vldmdb lr!, {d26-d31}: with 32 double registers it would load; here it is undefined."""
+    """The code is vldmdb lr!, {d26-d31}: undefined here, a load where there are 32 doubles."""
     (instruction,) = decode_block(bytes.fromhex("7eed0cab"), ADDRESS, table())
     assert instruction.memory is None
