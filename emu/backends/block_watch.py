@@ -29,12 +29,17 @@ _STACK_LOADS = ("ldr sp,", "ldr.w sp,", "mov sp,", "msr msp,", "msr psp,")
 
 
 class BlockWatch:
-    """The blocks of one run, as far as Python has to do with them."""
+    """The blocks of one run, as far as Python has to do with them.
+
+    Attributes:
+        system_is_new: whether registers of the system may have changed since the last look.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._divide_sites: dict[int, npt.NDArray[np.int64]] = {}
         self._divides_armed = False
+        self.system_is_new = True
         self._fpu_enabled = True
         self._floating: set[int] = set()  # blocks that use the FPU, met while it was off
         self._empty_bytes = 0  # of zero-filled code met in a row
@@ -189,6 +194,17 @@ class BlockWatch:
 
     def follow_system(self) -> None:
         """Take over what was written to CCR, CPACR and the MPU since the last look."""
+        if self.system_is_new:
+            self.system_is_new = False
+            self._follow_settings()
+        elif not self._run.system.mpu.enabled:
+            return
+        run = self._run
+        privileged = not run.system.mpu.enabled or run.core.special().privileged
+        if run.map.follow(run.system.mpu, privileged=privileged):
+            run.store.refresh_fetch_flags()
+
+    def _follow_settings(self) -> None:
         run = self._run
         if run.system.divide_by_zero_traps and not self._divides_armed:
             self._arm_divides()
@@ -201,9 +217,6 @@ class BlockWatch:
         if enabled != self._fpu_enabled:
             self._fpu_enabled = enabled
             self._switch_fpu()
-        privileged = not run.system.mpu.enabled or run.core.special().privileged
-        if run.map.follow(run.system.mpu, privileged=privileged):
-            run.store.refresh_fetch_flags()
 
     def _switch_fpu(self) -> None:
         store = self._run.store
@@ -325,7 +338,7 @@ class BlockWatch:
         try:
             run.uc.emu_start(pc | 1, RETURN_ADDRESS, count=count)
         except unicorn.UcError as error:
-            run.traps.after_error(error)
+            run.traps.after_error(error.errno)
         reason = int(machine[Word.REASON])
         machine[Word.REASON] = Reason.NONE
         return int(machine[Word.WANTED_ADDRESS]) if reason == Reason.RESUME else run.core.get(PC)

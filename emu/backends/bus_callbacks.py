@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from emu.backends.direct_calls import map_registers
 from emu.backends.memory_map import peripheral_holes
 from emu.backends.system_space import SYSTEM_BASE, SYSTEM_BYTES
 from emu.peripherals.peripheral import FOREVER
@@ -24,19 +25,20 @@ class BusCallbacks:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        run.uc.mmio_map(
-            SYSTEM_BASE, SYSTEM_BYTES, self._system_read, None, self._system_write, None
+        system = map_registers(
+            run.uc, SYSTEM_BASE, SYSTEM_BASE + SYSTEM_BYTES, self._system_read, self._system_write
         )
-        for start, end in peripheral_holes(run.memory, run.board):
-            run.uc.mmio_map(
-                start, end - start, self._peripheral_read, start, self._peripheral_write, start
-            )
+        peripherals = [
+            map_registers(run.uc, start, end, self._peripheral_read, self._peripheral_write)
+            for start, end in peripheral_holes(run.memory, run.board)
+        ]
+        self._kept = system, peripherals  # the emulator holds their addresses
 
     def _begin_access(self, address: int) -> None:
         self._run.host.is_accessing = True
         self._run.clock.begin_access(address)
 
-    def _system_read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
+    def _system_read(self, _handle: int, offset: int, size: int, _base: int) -> int:
         try:
             address = SYSTEM_BASE + (offset & ~3)
             self._begin_access(address)
@@ -53,7 +55,7 @@ class BusCallbacks:
         finally:
             self._run.host.is_accessing = False
 
-    def _system_write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
+    def _system_write(self, _handle: int, offset: int, size: int, value: int, _base: int) -> None:
         try:
             self._begin_access(SYSTEM_BASE + (offset & ~3))
             self._run.waiting.disturb()
@@ -66,7 +68,7 @@ class BusCallbacks:
         finally:
             self._run.host.is_accessing = False
 
-    def _peripheral_read(self, _uc: Any, offset: int, size: int, base: int) -> int:
+    def _peripheral_read(self, _handle: int, offset: int, size: int, base: int) -> int:
         try:
             address = base + offset
             self._begin_access(address & ~3)
@@ -79,7 +81,9 @@ class BusCallbacks:
         finally:
             self._run.host.is_accessing = False
 
-    def _peripheral_write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
+    def _peripheral_write(
+        self, _handle: int, offset: int, size: int, value: int, base: int
+    ) -> None:
         try:
             self._begin_access((base + offset) & ~3)
             self._run.waiting.disturb()

@@ -14,6 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from capstone import arm
 
+from emu.backends.constants import (
+    W_STATE_CAPACITY,
+    W_STATE_COUNT,
+    W_TRANSITION_CAPACITY,
+    W_TRANSITION_COUNT,
+)
 from emu.backends.intrinsics import get8
 from emu.backends.layout import (
     GROUP_ABSOLUTE,
@@ -33,6 +39,7 @@ from emu.backends.layout import (
     Word,
 )
 from emu.backends.transitions import rebuild_hashes
+from emu.backends.view_words import view_words
 from emu.board import Board, Region
 from emu.core.addresses import LINE_BYTES, Access, AddressProgram, Group, analyse_addresses
 from emu.core.decode import decode_block
@@ -208,7 +215,7 @@ class CodeStore:
         table: TimingTable,
         function_number: Callable[[int], int],
     ) -> None:
-        self._machine = machine
+        self._machine, self._words = machine, view_words(machine)
         self._board = board
         self._table = table
         self._function_number = function_number
@@ -279,10 +286,10 @@ class CodeStore:
 
     def ensure_room(self) -> None:
         """Grow the memo tables when the hooks could fill them before the next stop."""
-        machine = self._machine
+        words = self._words
         if (
-            machine[Word.STATE_COUNT] + 8 >= machine[Word.STATE_CAPACITY]
-            or machine[Word.TRANSITION_COUNT] + 8 >= machine[Word.TRANSITION_CAPACITY]
+            words[W_STATE_COUNT] + 8 >= words[W_STATE_CAPACITY]
+            or words[W_TRANSITION_COUNT] + 8 >= words[W_TRANSITION_CAPACITY]
         ):
             self.make_room()
 

@@ -7,8 +7,7 @@ microseconds; batches prepared once cost about one.
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import unicorn
 from unicorn import arm_const
@@ -39,8 +38,11 @@ class _Batch:
             ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int
         )
         arguments = (
-            handle_of(uc), ctypes.addressof(self._ids), ctypes.addressof(self._pointers), count,
-        )  # fmt: skip
+            ctypes.c_size_t(handle_of(uc)),
+            ctypes.c_void_p(ctypes.addressof(self._ids)),
+            ctypes.c_void_p(ctypes.addressof(self._pointers)),
+            ctypes.c_int(count),
+        )
         reader: Any = prototype(("uc_reg_read_batch", uclib))
         writer: Any = prototype(("uc_reg_write_batch", uclib))
         self._read, self._write, self._arguments = reader, writer, arguments
@@ -54,8 +56,7 @@ class _Batch:
         self._write(*self._arguments)
 
 
-@dataclass(frozen=True)
-class Special:
+class Special(NamedTuple):
     """The special registers of one moment."""
 
     xpsr: int
@@ -102,7 +103,11 @@ class CoreState:
         self._control = _Batch(uc, (a.UC_ARM_REG_CONTROL,))
         self._exception = _Batch(uc, (a.UC_ARM_REG_IPSR,))
         self._psp = _Batch(uc, (a.UC_ARM_REG_PSP,))
-        self._status = _Batch(uc, (a.UC_ARM_REG_XPSR, a.UC_ARM_REG_XPSR_NZCVQG))
+        status = (a.UC_ARM_REG_XPSR, a.UC_ARM_REG_XPSR_NZCVQG)
+        mode = (a.UC_ARM_REG_CONTROL, a.UC_ARM_REG_IPSR)
+        self._status = _Batch(uc, status)
+        self._to_handler = _Batch(uc, (*mode, *status))
+        self._to_thread = _Batch(uc, (*mode, a.UC_ARM_REG_CONTROL, *status))
         self._faultmask = _Batch(uc, (a.UC_ARM_REG_FAULTMASK,))
         self._floats = _Batch(uc, _FP_IDS)
         self._all_floats = _Batch(uc, _ALL_FP_IDS)
@@ -118,7 +123,8 @@ class CoreState:
 
     def registers(self) -> list[int]:
         """r0 to r15."""
-        return list(self._core) if self._core is not None else list(self._general.read())
+        values: list[int] = (self._core if self._core is not None else self._general.read())[:]
+        return values
 
     def get(self, number: int) -> int:
         return self._core[number] if self._core is not None else int(self._general.read()[number])
@@ -129,8 +135,17 @@ class CoreState:
         else:
             self._uc.reg_write(REGISTER_IDS[number], value)
 
+    def set_stacked(self, values: list[int]) -> None:
+        """r0 to r3, r12 and lr, as they lie in an exception's frame."""
+        if self._core is not None:
+            core = self._core
+            core[0], core[1], core[2], core[3], core[12], core[LR] = values
+        else:
+            for number, value in zip((0, 1, 2, 3, 12, LR), values, strict=True):
+                self.set(number, value)
+
     def special(self) -> Special:
-        return Special(*self._special.read())
+        return Special(*self._special.read()[:])
 
     def set_control(self, value: int) -> None:
         self._control.write(value)
@@ -149,6 +164,15 @@ class CoreState:
     def set_status(self, xpsr: int) -> None:
         """Flags, IT state and exception number."""
         self._status.write(xpsr, xpsr)
+
+    def enter_handler(self, control: int, exception: int, xpsr: int) -> None:
+        """What `set_control`, `set_exception` and `set_status` do, in one call."""
+        self._to_handler.write(control, exception, xpsr, xpsr)
+
+    def enter_thread(self, control: int, xpsr: int) -> None:
+        """The same for thread mode."""
+        # Privileged first, so that CONTROL counts when the mode is the other.
+        self._to_thread.write(0, 0, control, xpsr, xpsr)
 
     def reset(self, stack_top: int) -> None:
         """As a reset leaves the core; only from thread mode."""

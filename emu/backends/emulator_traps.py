@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import unicorn
 from unicorn import arm_const, unicorn_const
 
+from emu.backends.core_state import PC
 from emu.backends.firmware_faults import Raised
 from emu.backends.protocol import Fault
 from emu.backends.start import RETURN_ADDRESS
@@ -49,34 +49,34 @@ class EmulatorTraps:
         self.failure = failure
         self._run.uc.emu_stop()
 
-    def on_interrupt(self, uc: Any, number: int, _data: Any) -> None:
+    def on_interrupt(self, _handle: int, number: int, _data: int) -> None:
         try:
-            pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
+            pc = self._run.core.get(PC)
             if number == 7:
                 self._on_breakpoint(pc)
             elif number == 2:
                 fault = self._run.faults.exception(number, pc, self._run.call_path(pc))
                 self.raised = Raised(fault, Exc.SVCALL, 0, pc)
-                uc.emu_stop()
+                self._run.uc.emu_stop()
             elif number in (3, 8) and pc & ~1 == RETURN_ADDRESS:
                 self._run.end_by_return()
             elif number in (3, 8) and pc >= _FIRST_EXC_RETURN:
                 self.exc_return = pc | 1
-                uc.emu_stop()
+                self._run.uc.emu_stop()
             elif number == 3:  # a prefetch abort
                 c = unicorn_const
                 mapped = self._run.memory.at(pc) is not None
                 access = c.UC_MEM_FETCH_PROT if mapped else c.UC_MEM_FETCH_UNMAPPED
                 self.raise_memory(access, pc, 2, pc)
-                uc.emu_stop()
+                self._run.uc.emu_stop()
             elif number == 4:  # an exclusive access off its size
                 fault = self._run.faults.unaligned_exclusive(pc, self._run.call_path(pc))
                 self.raise_usage(fault, Cfsr.UNALIGNED, pc)
-                uc.emu_stop()
+                self._run.uc.emu_stop()
             elif number == 17:  # the emulator's number for "no coprocessor"
                 fault = self._run.faults.no_coprocessor(pc, self._run.call_path(pc))
                 self.raise_usage(fault, Cfsr.NOCP, pc)
-                uc.emu_stop()
+                self._run.uc.emu_stop()
             else:
                 self._run.fault = self._run.faults.exception(number, pc, self._run.call_path(pc))
                 self._run.end("fault")
@@ -154,8 +154,11 @@ class EmulatorTraps:
         masks = special.primask, special.basepri, special.faultmask
         return self._run.exceptions.model.execution_priority(*masks) >= 0
 
-    def denies(self, address: int, write: bool) -> bool:
-        return self._run.map.denies(address, write=write, execute=False) and self._mpu_holds()
+    def denies(self, address: int, size_bytes: int, write: bool) -> bool:
+        """Whether the MPU forbids the core to store or load an exception's frame."""
+        ends = (address, address + size_bytes - 4)
+        denied = any(self._run.map.denies(end, write=write, execute=False) for end in ends)
+        return denied and self._mpu_holds()
 
     def raise_memory(self, access: int, address: int, size: int, pc: int) -> None:
         """A bus error, or code where the default memory map has none."""
@@ -178,8 +181,8 @@ class EmulatorTraps:
     def raise_usage(self, fault: Fault, status: Cfsr, pc: int) -> None:
         self.raised = Raised(fault, Exc.USAGE_FAULT, status, pc)
 
-    def after_error(self, error: unicorn.UcError) -> None:
-        """What the emulator reports without a callback of its own."""
+    def after_error(self, error_code: int) -> None:
+        """What the emulator reports without a callback of its own, by its number (UC_ERR_)."""
         if (
             self.first_fetch is not None or self.opened is not None
             or self.flash_store is not None or self.raised is not None
@@ -187,11 +190,11 @@ class EmulatorTraps:
         ):  # fmt: skip
             return
         pc = self._run.core.get(15)
-        if error.errno == unicorn_const.UC_ERR_FETCH_UNMAPPED and pc & ~1 == RETURN_ADDRESS:
+        if error_code == unicorn_const.UC_ERR_FETCH_UNMAPPED and pc & ~1 == RETURN_ADDRESS:
             return
         if self._run.watch.ended_with(pc, "wfe") or self._run.watch.ended_with(pc, "yield"):
             return
-        fault = self._run.faults.from_error(error.errno, pc, self._run.call_path(pc))
+        fault = self._run.faults.from_error(error_code, pc, self._run.call_path(pc))
         status = Cfsr.UNDEFINSTR if self._run.is_thumb() else Cfsr.INVSTATE
         self.raise_usage(fault, status, pc)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +19,21 @@ from emu.firmware.fit import check_segment
 from emu.firmware.image import Image
 
 _PAGE_BYTES = 4096
+_WORD = struct.Struct("<I")
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A region and its bytes, padded to whole pages (the padding is no memory of the board)."""
+    """A region `[start, end)` and its bytes, padded to whole pages (which are none of the board).
+
+    `view` is `data` for pieces of a few bytes, which NumPy takes its time for.
+    """
 
     region: Region
     data: npt.NDArray[np.uint8]
+    view: memoryview
+    start: int
+    end: int
 
 
 def _ticks(cycles: float) -> int:
@@ -56,7 +64,12 @@ class GuestMemory:
                 by_name[region.name] = by_name[region.alias_of]
         self._by_page: dict[int, Stretch] = {}
         self._executed: set[int] = set()  # pages of RAM that code ran from
-        self.stretches = tuple(Stretch(region, by_name[region.name]) for region in regions)
+        self.stretches = tuple(
+            Stretch(
+                region, by_name[region.name], by_name[region.name].data, region.start, region.end
+            )
+            for region in regions
+        )
 
     @staticmethod
     def _allocate(region: Region) -> npt.NDArray[np.uint8]:
@@ -196,10 +209,10 @@ class GuestMemory:
         """The stretch that holds an address."""
         page = address // _PAGE_BYTES
         found = self._by_page.get(page)
-        if found is not None and found.region.start <= address < found.region.end:
+        if found is not None and found.start <= address < found.end:
             return found
         for stretch in self.stretches:
-            if stretch.region.start <= address < stretch.region.end:
+            if stretch.start <= address < stretch.end:
                 self._by_page[page] = stretch
                 return stretch
         return None
@@ -212,7 +225,7 @@ class GuestMemory:
         offset = address - stretch.region.start
         if offset + len(data) > stretch.region.size_bytes:
             return False
-        stretch.data[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        stretch.view[offset : offset + len(data)] = data
         return True
 
     def program(self, address: int, data: bytes) -> bool:
@@ -223,7 +236,7 @@ class GuestMemory:
         offset = address - stretch.region.start
         if offset + len(data) > stretch.region.size_bytes:
             return False
-        stretch.data[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        stretch.view[offset : offset + len(data)] = data
         return True
 
     def read(self, address: int, size_bytes: int) -> bytes:
@@ -231,5 +244,13 @@ class GuestMemory:
         stretch = self.at(address)
         if stretch is None:
             return b""
-        offset = address - stretch.region.start
-        return stretch.data[offset : min(offset + size_bytes, stretch.region.size_bytes)].tobytes()
+        offset = address - stretch.start
+        return bytes(stretch.view[offset : min(address + size_bytes, stretch.end) - stretch.start])
+
+    def read_word(self, address: int) -> int | None:
+        """A word of memory; None where not all of it is."""
+        stretch = self.at(address)
+        if stretch is None or address + 4 > stretch.end:
+            return None
+        word: int = _WORD.unpack_from(stretch.view, address - stretch.start)[0]
+        return word

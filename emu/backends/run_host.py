@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from emu.backends.layout import TICKS, Word
+from emu.backends.constants import W_INSTRUCTIONS, W_LAST_STOP, W_NEXT_STOP
+from emu.backends.layout import TICKS
 from emu.backends.protocol import ClockChange
 from emu.peripherals.clock_tree import ClockTree
 from emu.peripherals.schedule import Event
-from emu.system.exception_model import Exc
+from emu.system.exception_model import IRQ0
 
 if TYPE_CHECKING:
     from emu.backends.serial_link import Ending
@@ -40,14 +41,15 @@ class RunHost:
         return self._run.space.time.time_fs(self.now_cycles())
 
     def instructions(self) -> int:
-        return int(self._run.machine[Word.INSTRUCTIONS])
+        instructions: int = self._run.words[W_INSTRUCTIONS]
+        return instructions
 
     def stop_by(self, cycles: int) -> None:
-        machine = self._run.machine
+        words = self._run.words
         ticks = cycles * TICKS
-        if ticks < machine[Word.LAST_STOP]:
-            machine[Word.LAST_STOP] = ticks
-            machine[Word.NEXT_STOP] = min(int(machine[Word.NEXT_STOP]), ticks)
+        if ticks < words[W_LAST_STOP]:
+            words[W_LAST_STOP] = ticks
+            words[W_NEXT_STOP] = min(words[W_NEXT_STOP], ticks)
 
     def after_s(self, seconds: float, action: Callable[[], None]) -> Event:
         cycles = max(1, -int(-seconds * self._run.space.time.clock_hz // 1))
@@ -59,9 +61,11 @@ class RunHost:
         model = self._run.exceptions.model
         if number >= model.lines_count:
             return
-        model.set_level(Exc.IRQ0 + number, level, self.now_cycles())
         if level:
+            model.raise_level(IRQ0 + number, self.now_cycles())
             self._run.look_soon()
+        else:
+            model.lower_level(IRQ0 + number)
 
     # Memory
 

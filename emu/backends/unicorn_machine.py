@@ -15,6 +15,7 @@ import numpy as np
 import unicorn
 from unicorn import arm_const, unicorn_const
 
+from emu.backends import constants
 from emu.backends.access_clock import AccessClock
 from emu.backends.address_marks import AddressMarks
 from emu.backends.block_watch import BlockWatch
@@ -22,7 +23,17 @@ from emu.backends.bus_callbacks import BusCallbacks
 from emu.backends.call_tracking import finish_frames
 from emu.backends.code_store import CodeStore, StoredBlock
 from emu.backends.collect import collect
-from emu.backends.core_state import LR, SP, CoreState
+from emu.backends.constants import (
+    W_CYCLES,
+    W_INSTRUCTIONS,
+    W_LAST_STOP,
+    W_NEXT_STOP,
+    W_REASON,
+    W_WANTED_ADDRESS,
+    W_WATCH_MASKS,
+)
+from emu.backends.core_state import LR, PC, SP, CoreState, Special
+from emu.backends.direct_calls import hook_interrupts, starter
 from emu.backends.emulator_traps import EmulatorTraps
 from emu.backends.exception_unit import ExceptionUnit, LockupError
 from emu.backends.faults import FaultFinder
@@ -31,7 +42,7 @@ from emu.backends.flash_stores import FlashStores
 from emu.backends.guest_memory import GuestMemory
 from emu.backends.heap_watch import HeapWatch
 from emu.backends.hooks import on_access, on_block
-from emu.backends.layout import TICKS, Reason, Word
+from emu.backends.layout import TICKS, Word
 from emu.backends.memory_map import MemoryMap
 from emu.backends.native_hook import add_native_hook
 from emu.backends.protocol import BusyLoop, Execution, Fault, Outcome, RunOptions
@@ -48,6 +59,7 @@ from emu.backends.system_space import (
     SystemSpace,
 )
 from emu.backends.trace_recorder import TraceRecorder
+from emu.backends.view_words import view_words
 from emu.backends.waiting_loops import WaitingLoops
 from emu.board import Board
 from emu.core.timing_table import load_timing_table
@@ -62,11 +74,15 @@ from emu.system.system_control import Cfsr, Hfsr, SystemControl
 from emu.system.systick import SysTick
 
 # How much modelled time passes between two looks at the clock, Ctrl-C and progress.
-_SLICE_CYCLES = 4_000_000
+_SLICE_TICKS = 4_000_000 * TICKS
 _XPSR_THUMB = 1 << 24
 _CONSOLE_BYTES = 1 << 22
 _RUNTIME_MARK = "emu_boot"  # a function of our own start-up code
 _MOST_RESETS_COUNT = 100
+_SYSTICK = int(Exc.SYSTICK)  # members of enums are slow to look up
+
+# At these the block that is to come has not begun: an exception goes first.
+_NOT_TAKEN_YET = (constants.REASON_EVENT, constants.REASON_STACKS, constants.REASON_NEW)
 
 
 class UnicornMachine:
@@ -87,6 +103,7 @@ class Run:
         table = load_timing_table(board.chip.core)
         self.table = replace(table, params=table.params.copy())  # CCR changes one of them
         self.machine = np.zeros(int(Word.COUNT), np.int64)
+        self.words = view_words(self.machine)
         self.console = bytearray()
         self.notes: list[str] = []
         self.is_wired = False  # whether the peripherals exist
@@ -146,18 +163,18 @@ class Run:
         chip, now = self.board.chip, self.host.now_cycles
         model = ExceptionModel(chip.interrupts.lines_count, chip.interrupts.priority_bits)
         control = SystemControl(model, chip.fpu, now, self.host.request_reset, self.core.uses_fpu)
+        mpu = Mpu(chip.interrupts.mpu_regions_count)
         self._irq_names = dict(chip.interrupts.names)
         self.exceptions = ExceptionUnit(
             self.core, self.machine, self.arrays.shadow, self.memory, self.table, model, control,
-            self.exception_name,
+            mpu, self.exception_name,
         )  # fmt: skip
         self.space = PeripheralSpace(self.board, self.host)
         self.is_wired = True
         systick = SysTick(now, self.space.schedule.at, self._tick)
-        mpu = Mpu(chip.interrupts.mpu_regions_count)
         self.system = SystemSpace(
             self.machine, self.board, (Nvic(model, now), control, systick, mpu),
-            now, self.look_soon, lambda data: self.host.serial_out("itm", data),
+            now, self._system_changed, lambda data: self.host.serial_out("itm", data),
         )  # fmt: skip
         self.system.attach_tags(self.arrays.itags, self.arrays.dtags, self.arrays.dirty)
 
@@ -203,7 +220,12 @@ class Run:
 
     def look_soon(self) -> None:
         """Something may let an exception in: stop at the next block."""
-        self.machine[Word.NEXT_STOP] = self.machine[Word.LAST_STOP] = -1
+        self.words[W_NEXT_STOP] = self.words[W_LAST_STOP] = -1
+
+    def _system_changed(self) -> None:
+        """The core's own registers were written."""
+        self.watch.system_is_new = True
+        self.look_soon()
 
     def look_soon_after(self) -> None:
         """Stop at the block after the one that is about to run."""
@@ -230,7 +252,7 @@ class Run:
         return self.store.stored[number] if number >= 0 else None
 
     def _tick(self) -> None:
-        self.exceptions.model.pend(Exc.SYSTICK, self.host.now_cycles())
+        self.exceptions.model.pend(_SYSTICK, self.host.now_cycles())
 
     def clocks_changed(self, clocks: ClockTree) -> None:
         """The firmware has set clocks or flash timing."""
@@ -307,7 +329,7 @@ class Run:
         if self.machine[Word.HOOKED]:
             for kind in (unicorn_const.UC_HOOK_MEM_READ, unicorn_const.UC_HOOK_MEM_WRITE):
                 add_native_hook(uc, kind, on_access.address, user)
-        uc.hook_add(unicorn_const.UC_HOOK_INTR, self.traps.on_interrupt)
+        self._interrupt_hook = hook_interrupts(uc, self.traps.on_interrupt)
         uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self.traps.on_invalid)
 
     # The loop
@@ -332,36 +354,35 @@ class Run:
         return collect(self, host_s)
 
     def _loop(self) -> None:
-        machine, uc, schedule = self.machine, self.uc, self.space.schedule
+        words, schedule = self.words, self.space.schedule
+        run_from = starter(self.uc, RETURN_ADDRESS)
         while self.ended is None:
             # Whatever asked for this stop is looked after here, so that no request is lost.
             self.store.ensure_room()
             self._attend()
             if self.ended is not None:
                 return
-            now_ticks = int(machine[Word.CYCLES])
-            stop = min(self.max_ticks, now_ticks + _SLICE_CYCLES * TICKS)
+            now_ticks = words[W_CYCLES]
+            stop = min(self.max_ticks, now_ticks + _SLICE_TICKS)
             due = schedule.next_cycles()
             if due is not None:
                 stop = min(stop, due * TICKS)
             if self._soon:
                 self._soon, stop = False, min(stop, now_ticks + 1)
-            machine[Word.LAST_STOP] = stop
+            words[W_LAST_STOP] = stop
             # Registers that are copied, and masks that may fall, want a look at every block.
-            each = not self.registers.in_place or machine[Word.WATCH_MASKS]
-            machine[Word.NEXT_STOP] = -1 if each else stop
-            machine[Word.REASON] = 0
+            each = not self.registers.in_place or words[W_WATCH_MASKS]
+            words[W_NEXT_STOP] = -1 if each else stop
+            words[W_REASON] = 0
             self.exceptions.masks_seen = False
-            try:
-                uc.emu_start(self._pc | 1, RETURN_ADDRESS)
-            except unicorn.UcError as error:
-                self.traps.after_error(error)
+            if error_code := run_from(self._pc | 1):
+                self.traps.after_error(error_code)
             if self.traps.failure is not None:
                 raise self.traps.failure
             self.watch.count_marks()
             self.watch.align_stack()
             if self.ended is None:
-                self._after_stop(int(machine[Word.REASON]))
+                self._after_stop(words[W_REASON])
                 self.look_at_host()
 
     def _attend(self) -> None:
@@ -371,15 +392,17 @@ class Run:
         if self.host.reset_wanted is not None:
             self._reset(self.host.reset_wanted)
         self.watch.follow_system()
-        number = self.exceptions.to_take()
+        model = self.exceptions.model
+        special = self.core.special() if model.pending & model.enabled else None
+        number = self.exceptions.to_take(special)
         if number != NO_EXCEPTION and self.ended is None:
-            self._enter(number)
+            self._enter(number, special)
 
-    def _enter(self, number: int) -> None:
+    def _enter(self, number: int, special: Special | None) -> None:
         interrupted = self._pc
         self.sleeping.event_register = True
         try:
-            self._pc = self.exceptions.enter(number, self._pc)
+            self._pc = self.exceptions.enter(number, self._pc, special)
         except LockupError:
             path = self.call_path(interrupted)
             self.fault = self.faults.locked_up(interrupted, self.core.get(SP), path)
@@ -393,7 +416,7 @@ class Run:
                 name, number, interrupted, self.call_path(interrupted)
             )
             self.ended = "fault"
-        elif self.exceptions.model.priority[number] >= 0 and number != Exc.SYSTICK:
+        elif self.exceptions.model.priority[number] >= 0 and number != _SYSTICK:
             self.sleeping.sign()
 
     def _missing_vector(self, number: int, interrupted: int) -> bool:
@@ -410,31 +433,29 @@ class Run:
 
     def _after_stop(self, reason: int) -> None:
         """Go on from where the emulator stopped: sets `_pc`, or ends the run."""
-        machine = self.machine
         self.waiting.stopped(reason)
         if self._take_requests():
             return
-        self._pc = int(machine[Word.WANTED_ADDRESS]) if reason else self.core.get(15)
-        pc = self._pc
-        if reason in (Reason.EVENT, Reason.STACK_CHANGED, Reason.NEW_BLOCK):
-            # An exception goes first; the block is entered again after it.
+        self._pc = pc = self.words[W_WANTED_ADDRESS] if reason else self.core.get(PC)
+        if reason in _NOT_TAKEN_YET:
+            # The block is entered again after it.
             self.space.schedule.run_due(self.clock.cycles())
             if self.exceptions.to_take() != NO_EXCEPTION or self.ended is not None:
                 return
         match reason:
-            case Reason.RESUME | Reason.BUDGET:
-                if int(machine[Word.CYCLES]) >= self.max_ticks:
+            case constants.REASON_RESUME | constants.REASON_BUDGET:
+                if self.words[W_CYCLES] >= self.max_ticks:
                     self.ended = "max_cycles"
                 self.waiting.look(pc)
-            case Reason.MASKS_CHANGED:
+            case constants.REASON_MASKS:
                 self.exceptions.masks_seen = True
-            case Reason.STACK_CHANGED:
+            case constants.REASON_STACKS:
                 self._stack_changed()
-            case Reason.EVENT:
+            case constants.REASON_EVENT:
                 self.watch.event(pc)
-            case Reason.STACK_OVERFLOW:
+            case constants.REASON_OVERFLOW:
                 if not self.watch.borrows_stack(pc):
-                    limit = int(machine[Word.STACK_LIMIT])
+                    limit = int(self.machine[Word.STACK_LIMIT])
                     self.fault = self.faults.stack_overflow(pc, limit, self.call_path(pc))
                     self.ended = "fault"
             case 0 if pc & ~1 == RETURN_ADDRESS:
@@ -549,6 +570,7 @@ class Run:
         self.exceptions.model.reset()
         self.exceptions.reset()
         control.reset()
+        self.watch.system_is_new = True
         self.system.systick.reset()
         self.system.mpu.reset()
         self.system.reset()
@@ -564,13 +586,15 @@ class Run:
 
     def look_at_host(self) -> None:
         """Time of this machine, and progress."""
-        options, machine = self.options, self.machine
+        options = self.options
+        if options.timeout_s is None and options.on_progress is None:
+            return
         now = time.perf_counter()
         if options.timeout_s is not None and now - self._begun > options.timeout_s:
             self.ended = self.ended or "timeout"
         if options.on_progress is not None and now - self._shown > 0.2:
             self._shown = now
-            options.on_progress(int(machine[Word.CYCLES]) // TICKS, int(machine[Word.INSTRUCTIONS]))
+            options.on_progress(self.words[W_CYCLES] // TICKS, self.words[W_INSTRUCTIONS])
 
 
 __all__ = ["Run", "UnicornMachine"]

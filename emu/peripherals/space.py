@@ -71,6 +71,7 @@ class PeripheralSpace:
         self._written: set[str] = set()  # peripherals that the firmware has written to
         places = sorted(board.chip.peripherals, key=lambda place: place.start)
         self._starts = [place.start for place in places]
+        self._ends = [place.end for place in places]
         self.peripherals = [_model(place)(place, self) for place in places]
         self._by_name = {item.name: item for item in self.peripherals}
         for item in self.peripherals:
@@ -80,7 +81,7 @@ class PeripheralSpace:
 
     def peripheral_at(self, address: int) -> Peripheral | None:
         row = bisect_right(self._starts, address) - 1
-        if row < 0 or address >= self.peripherals[row].place.end:
+        if row < 0 or address >= self._ends[row]:
             return None
         return self.peripherals[row]
 
@@ -151,7 +152,9 @@ class PeripheralSpace:
         return self.schedule.at(self.now_cycles() + cycles, action)
 
     def set_interrupt(self, number: int, level: bool, source: str = "") -> None:
-        holders = self._holders.setdefault(number, set())
+        holders = self._holders.get(number)
+        if holders is None:
+            holders = self._holders[number] = set()
         if level:
             holders.add(source)
         else:

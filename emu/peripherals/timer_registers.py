@@ -12,6 +12,7 @@ CCDS = 1 << 3  # CR2: compare DMA requests come with the update
 UIF, CC1IF, COMIF, TIF, BIF = 1, 1 << 1, 1 << 5, 1 << 6, 1 << 7  # SR; DIER and EGR alike
 COMPARE_FLAGS = 0b1111 << 1
 UDE, CC1DE, COMDE, TDE = 1 << 8, 1 << 9, 1 << 13, 1 << 14  # DIER
+DMA_ENABLES = UDE | 0b1111 << 9
 MOE = 1 << 15  # BDTR
 CC_FLAGS = (1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 16, 1 << 17)  # CC5IF and CC6IF sit apart
 

@@ -28,6 +28,8 @@ class Exc(IntEnum):
     IRQ0 = 16
 
 
+IRQ0 = int(Exc.IRQ0)  # for where every interrupt passes: members of enums are slow to look up
+
 _NAMES = {
     Exc.NMI: "NMI", Exc.HARD_FAULT: "HardFault", Exc.MEM_MANAGE: "MemManage",
     Exc.BUS_FAULT: "BusFault", Exc.USAGE_FAULT: "UsageFault", Exc.SVCALL: "SVCall",
@@ -78,12 +80,16 @@ class ExceptionModel:
     def unpend(self, number: int) -> None:
         self.pending &= ~(1 << number)
 
-    def set_level(self, number: int, level: bool, now_cycles: int) -> None:
-        """An interrupt line changes; a rise pends, and a fall takes nothing back [B3.4.1]."""
+    def raise_level(self, number: int, now_cycles: int) -> None:
+        """An interrupt line is high; pends when it was not [B3.4.1]."""
         bit = 1 << number
-        if level and not self.levels & bit:
+        if not self.levels & bit:
+            self.levels |= bit
             self.pend(number, now_cycles)
-        self.levels = self.levels | bit if level else self.levels & ~bit
+
+    def lower_level(self, number: int) -> None:
+        """An interrupt line is low, which takes nothing back."""
+        self.levels &= ~(1 << number)
 
     def enter(self, number: int) -> int:
         """The exception becomes active; returns the cycle at which it was pended."""

@@ -29,7 +29,7 @@ class Timer(TimerCaptures):
 
     _tick: int  # of the clock, up to which the counter is settled
     _external: bool  # counts edges of a trigger instead of the clock
-    _is_gated: bool  # counts while a trigger is high
+    _is_gated: bool  # counts only while a trigger is high
     _burst_index: int
 
     def registers(self) -> Iterable[Register]:
@@ -77,7 +77,8 @@ class Timer(TimerCaptures):
     def reset(self) -> None:
         super().reset()
         self.counter = Counter(maximum=self.maximum, reload=self.maximum, next_reload=self.maximum)
-        self._tick, self._external, self._is_gated, self._burst_index = 0, False, False, 0
+        self._tick, self._burst_index = 0, 0
+        self._external = self._is_gated = False
 
     def connect(self) -> None:
         super().connect()
@@ -97,8 +98,15 @@ class Timer(TimerCaptures):
         return not self._is_gated or not self._gate_closed()
 
     def settle(self) -> None:
-        self.take_captures()
+        if self._captures:
+            self.take_captures()
         self.settle_to(self.ticks())
+
+    def _on_event(self) -> None:
+        if self._captures or self._due is None:
+            super()._on_event()
+        else:
+            self.settle_to(self._due)  # which schedules the next, too
 
     def settle_to(self, now_tick: int) -> None:
         """Bring the counter to a tick, event by event where one is due."""
@@ -119,18 +127,22 @@ class Timer(TimerCaptures):
 
     def next_tick(self) -> int | None:
         ticks = self._ticks_to_visible() if self._counts_clock else None
-        found = [] if ticks is None else [self._tick + ticks]
-        found += self.capture_ticks(self._tick + 1)
-        return min(found, default=None)
+        visible = None if ticks is None else self._tick + ticks
+        if not self._captures:
+            return visible
+        found = [] if visible is None else [visible]
+        return min(found + self.capture_ticks(self._tick + 1), default=None)
 
     def _ticks_to_visible(self) -> int | None:
         """Ticks until an update or match that somebody is told of."""
-        enabled, flags, cr2 = self.get(reg.DIER), self.get(reg.SR), self.get(reg.CR2)
-        outputs = self.trigger_modes(cr2)
-        wanted = enabled & ~flags & (reg.UIF | reg.COMPARE_FLAGS)
+        enabled, outputs = self.values[reg.DIER], self._trigger_modes
+        wanted = enabled & ~self.values[reg.SR] & (reg.UIF | reg.COMPARE_FLAGS)
+        if not self._has_triggers and not (wanted & reg.COMPARE_FLAGS or enabled & reg.DMA_ENABLES):
+            # Mostly somebody is told of updates, or of nothing.
+            return self.counter.ticks_to_update() if wanted & reg.UIF else None
         update = bool(wanted & reg.UIF or enabled & reg.UDE) or reg.TRGO_UPDATE in outputs
         dma = enabled >> 9 & 0b1111
-        if dma and cr2 & reg.CCDS:
+        if dma and self.get(reg.CR2) & reg.CCDS:
             update, dma = True, 0
         if reg.TRGO_ENABLE in outputs and self.counter.one_pulse:
             update = True
@@ -154,34 +166,36 @@ class Timer(TimerCaptures):
 
     def _take(self, happened: Happened) -> None:
         """Flags, then the next event, then the outside."""
-        flags, cr2, enabled = self.get(reg.SR), self.get(reg.CR2), self.get(reg.DIER)
-        matched = 0
+        matched = happened.matches & self.output_channels
+        # CC1IF to CC4IF, and apart from them CC5IF and CC6IF
+        flags = self.values[reg.SR] | (matched & 0b1111) << 1 | (matched >> 4) << 16
         if happened.updates:
             flags |= reg.UIF
             if not self.counter.running:
                 self.store(reg.CR1, self.get(reg.CR1) & ~reg.CEN)
-        for channel in range(self.channels):
-            if happened.matches >> channel & 1 and self.compares(channel):
-                flags |= reg.CC_FLAGS[channel]
-                matched |= 1 << channel
         self.store(reg.SR, flags)
         self.reschedule()
         self.update_interrupts()
-        requests = []
-        if happened.updates and enabled & reg.UDE:
+        if self.values[reg.DIER] & reg.DMA_ENABLES:
+            self._request_dma(happened.updates, matched)
+        if self._has_triggers:
+            self.follow_references(matched)
+            self.drive_triggers(update=happened.updates > 0, compare=bool(matched & 1))
+
+    def _request_dma(self, updates: int, matched: int) -> None:
+        enabled, requests = self.get(reg.DIER), []
+        if updates and enabled & reg.UDE:
             requests.append("up")
-        by_update = bool(cr2 & reg.CCDS)
+        by_update = bool(self.get(reg.CR2) & reg.CCDS)
         for channel in range(min(self.channels, 4)):
             if enabled & (reg.CC1DE << channel):
-                if happened.updates if by_update else matched >> channel & 1:
+                if updates if by_update else matched >> channel & 1:
                     requests.append(f"ch{channel + 1}")
         for request in requests:
             self.pulse(f"{self.name}_{request}")
-        self.follow_references(matched)
-        self.drive_triggers(update=happened.updates > 0, compare=bool(matched & 1))
 
     def update_interrupts(self) -> None:
-        active = self.get(reg.SR) & self.get(reg.DIER) & 0xFF
+        active = self.values[reg.SR] & self.values[reg.DIER] & 0xFF
         self.drive("global", bool(active))
         if self.kind == "advanced":
             self.drive("update", bool(active & reg.UIF))
@@ -293,6 +307,7 @@ class Timer(TimerCaptures):
     def write_CR2(self, value: int) -> None:
         self.settle()
         self.store(reg.CR2, value & self._by_offset[reg.CR2].writable)
+        self.select_triggers()
         self.reschedule()
         self.follow_references()
         self.drive_triggers()
@@ -301,8 +316,8 @@ class Timer(TimerCaptures):
         self.settle()
         self.store(reg.SMCR, value)
         mode = self._slave_mode()
-        self._is_gated = mode == reg.SLAVE_GATED
         self._external = mode == reg.SLAVE_CLOCK or bool(value & 1 << 14)
+        self._is_gated = mode == reg.SLAVE_GATED
         if mode in (1, 2, 3) or value & 1 << 14:
             self.around.note(
                 f"{self.name.upper()} is set to count a pin (encoder or external clock mode 2), "
@@ -338,7 +353,7 @@ class Timer(TimerCaptures):
 
     def write_SR(self, value: int) -> None:
         self.settle()
-        self.store(reg.SR, self.get(reg.SR) & value)
+        self.values[reg.SR] &= value
         self.reschedule()
         self.update_interrupts()
 
@@ -470,6 +485,7 @@ class Timer(TimerCaptures):
     def _write_mode(self, offset: int, value: int) -> None:
         self.settle()
         self.store(offset, value)
+        self.select_outputs()
         self.select_captures()
         for channel in range(self.channels):
             if not self._is_preloaded(channel):
