@@ -153,6 +153,10 @@ class BlockWatch:
             return False
         self._borrows_stack = True
         run.exceptions.use_process_stack()
+        previous = numbers[1]
+        if previous >= 0 and run.store.blocks.data[previous, Block.FLAGS] & BlockFlag.STACKS:
+            # The stop after its msr was looked after: again, it would take the stack back.
+            run.machine[Word.SKIP_STACKS] = 1
         return True
 
     def count_marks(self) -> None:
